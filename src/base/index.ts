@@ -1,0 +1,14 @@
+export { codes, failure as baseFailure } from './codes.ts'
+export {
+  type CodeEntry,
+  type CodeTable,
+  type FailureOptions,
+  failures,
+  isFailure,
+  SealiftError,
+} from './error.ts'
+export type { FileEntry, FileSystem, OpenFile, OpenMode } from './file-system.ts'
+export { canonicalJson, type Json, type JsonLimits, parseJson } from './json.ts'
+export { type Limits, limits } from './limits.ts'
+export { fileSystemFailure, nodeFileSystem } from './node-file-system.ts'
+export type { OnProgress, ProgressEvent } from './progress.ts'

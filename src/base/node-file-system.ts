@@ -1,0 +1,142 @@
+import type { Dirent, Stats } from 'node:fs'
+import * as fs from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { failure } from './codes.ts'
+import type { SealiftError } from './error.ts'
+import type { FileEntry, FileSystem, OpenFile, OpenMode } from './file-system.ts'
+
+const flags: Record<OpenMode, string | number> = { read: 'r', update: 'r+', create: 'a+', exclusive: 'wx+' }
+
+/** The real disk. */
+export const nodeFileSystem: FileSystem = {
+  async open(path, mode) {
+    // 'create' must neither truncate nor append: open for update, and make the file where that fails.
+    const handle = await guard(path, async () => {
+      if (mode !== 'create') return fs.open(path, flags[mode], 0o644)
+      try {
+        return await fs.open(path, 'r+')
+      } catch (error) {
+        if (errno(error) !== 'ENOENT') throw error
+        return fs.open(path, 'wx+', 0o644).catch((raced) => {
+          if (errno(raced) === 'EEXIST') return fs.open(path, 'r+')
+          throw raced
+        })
+      }
+    })
+    return new NodeFile(path, handle)
+  },
+  async stat(path) {
+    const stats = await absent(path, () => fs.lstat(path))
+    return stats && { kind: kindOf(stats), sizeBytes: stats.size, modifiedMs: stats.mtimeMs }
+  },
+  async list(directory) {
+    const entries = (await absent(directory, () => fs.readdir(directory, { withFileTypes: true }))) ?? []
+    return entries
+      .map((entry): FileEntry => ({ name: entry.name, kind: kindOf(entry) }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+  },
+  async makeDirectory(path) {
+    const first = await guard(path, () => fs.mkdir(path, { recursive: true }))
+    if (first === undefined) return
+    for (let made = path; made.length >= first.length; made = dirname(made)) {
+      await nodeFileSystem.syncDirectory(dirname(made))
+    }
+  },
+  rename: (from, to) => guard(to, () => fs.rename(from, to)),
+  link: (from, to) => guard(to, () => fs.link(from, to)),
+  async remove(path) {
+    await absent(path, () =>
+      fs.unlink(path).catch((error) => {
+        if (errno(error) === 'EISDIR' || errno(error) === 'EPERM') return fs.rmdir(path)
+        throw error
+      }),
+    )
+  },
+  async syncDirectory(path) {
+    await guard(path, async () => {
+      const handle = await fs.open(path, 'r')
+      await handle.sync().finally(() => handle.close())
+    })
+  },
+  async touch(path) {
+    const now = new Date()
+    return (await absent(path, async () => (await fs.utimes(path, now, now)) ?? true)) ?? false
+  },
+  async freeBytes(path) {
+    for (let at = path; ; at = dirname(at)) {
+      const stats = await absent(at, () => fs.statfs(at))
+      if (stats) return stats.bavail * stats.bsize
+    }
+  },
+}
+
+class NodeFile implements OpenFile {
+  readonly #path: string
+  readonly #handle: fs.FileHandle
+  constructor(path: string, handle: fs.FileHandle) {
+    this.#path = path
+    this.#handle = handle
+  }
+  async read(into: Uint8Array, position: number): Promise<number> {
+    return (await guard(this.#path, () => this.#handle.read(into, 0, into.length, position))).bytesRead
+  }
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const rest = bytes.length - done
+      const { bytesWritten } = await guard(this.#path, () =>
+        this.#handle.write(bytes, done, rest, position + done),
+      )
+      done += bytesWritten
+    }
+  }
+  truncate(sizeBytes: number): Promise<void> {
+    return guard(this.#path, () => this.#handle.truncate(sizeBytes))
+  }
+  sync(): Promise<void> {
+    return guard(this.#path, () => this.#handle.sync())
+  }
+  async size(): Promise<number> {
+    return (await guard(this.#path, () => this.#handle.stat())).size
+  }
+  close(): Promise<void> {
+    return guard(this.#path, () => this.#handle.close())
+  }
+}
+
+function kindOf(entry: Dirent | Stats): FileEntry['kind'] {
+  if (entry.isFile()) return 'file'
+  if (entry.isDirectory()) return 'directory'
+  return entry.isSymbolicLink() ? 'link' : 'other'
+}
+
+function errno(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code
+}
+
+async function guard<T>(path: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    throw fileSystemFailure(path, error)
+  }
+}
+
+async function absent<T>(path: string, act: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await act()
+  } catch (error) {
+    if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') return undefined
+    throw fileSystemFailure(path, error)
+  }
+}
+
+/** Wraps an error of node:fs: the errno travels in `detail.errno`. */
+export function fileSystemFailure(path: string, error: unknown): SealiftError {
+  const code = errno(error) ?? 'EIO'
+  const detail = { errno: code, path }
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return failure('DISK_FULL', `no space left while writing ${path}`, { cause: error, detail })
+  }
+  const why = error instanceof Error ? error.message : String(error)
+  return failure('FILE_SYSTEM', `${path}: ${why}`, { cause: error, detail })
+}

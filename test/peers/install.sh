@@ -1,0 +1,54 @@
+#!/bin/sh
+# Brings the real peers that test/interop and the benchmark talk to: Debian packages, and Go programs
+# built from the Go module proxy into a cache outside the checkout. What is there already is skipped.
+# Usage: sh test/peers/install.sh        (Debian or Ubuntu, root, Go 1.26 or later)
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=versions.env
+. "$here/versions.env"
+cache=${SEALIFT_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/sealift-peers}
+mkdir -p "$cache/bin" "$cache/stamps"
+
+missing=
+for package in $DEBIAN_PACKAGES; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+  echo "peers: installing from Debian:$missing" >&2
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  # policy-rc.d keeps dpkg from starting daemons: the tests start their own, on ports of their own.
+  guard=
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d && guard=1
+  fi
+  # shellcheck disable=SC2086
+  apt-get install -y -qq --no-install-recommends $missing >"$cache/apt.log" 2>&1 || { tail -n 40 "$cache/apt.log" >&2; exit 1; }
+  if [ -n "$guard" ]; then rm -f /usr/sbin/policy-rc.d; fi
+fi
+
+# $1 program, $2 module path, $3 version
+go_peer() {
+  stamp="$cache/stamps/$1-$3"
+  if [ -x "$cache/bin/$1" ] && [ -e "$stamp" ]; then return 0; fi
+  echo "peers: building $1 $3" >&2
+  GOBIN="$cache/bin" CGO_ENABLED=0 GOFLAGS=-trimpath go install -ldflags='-s -w' "$2@$3"
+  touch "$stamp"
+}
+go_peer crane github.com/google/go-containerregistry/cmd/crane "$CRANE_VERSION"
+# The module's program is called registry; keep distribution 3 apart from Debian's docker-registry (2.8).
+if [ ! -e "$cache/stamps/distribution-$DISTRIBUTION_VERSION" ]; then
+  go_peer registry github.com/distribution/distribution/v3/cmd/registry "$DISTRIBUTION_VERSION"
+  mv "$cache/bin/registry" "$cache/bin/distribution"
+  touch "$cache/stamps/distribution-$DISTRIBUTION_VERSION"
+fi
+# The conformance suite has no tagged release; it needs a module that requires it by pseudo-version.
+if [ ! -e "$cache/stamps/conformance-$CONFORMANCE_VERSION" ]; then
+  echo "peers: building the OCI conformance suite $CONFORMANCE_VERSION" >&2
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  printf 'module peers\n\ngo 1.24\n\nrequire github.com/opencontainers/distribution-spec/conformance %s\n' "$CONFORMANCE_VERSION" > "$work/go.mod"
+  (cd "$work" && GOBIN="$cache/bin" CGO_ENABLED=0 GOFLAGS=-mod=mod go install github.com/opencontainers/distribution-spec/conformance)
+  touch "$cache/stamps/conformance-$CONFORMANCE_VERSION"
+fi
+echo "peers: ready in $cache/bin" >&2
