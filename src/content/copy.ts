@@ -35,11 +35,29 @@ export function copy(
 
 /** Several roots over one queue: what they share is moved once per target, and mounted between neighbours. */
 export async function copyAll(passages: readonly Passage[], options: CopyOptions = {}): Promise<CopyResult> {
+  const stop = new AbortController()
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal
+  try {
+    return await run(passages, { ...options, signal }, stop)
+  } catch (error) {
+    // What else is under way when one content fails was told to stop; what counts is why.
+    throw stop.signal.aborted ? stop.signal.reason : error
+  }
+}
+
+async function run(
+  passages: readonly Passage[],
+  options: CopyOptions,
+  stop: AbortController,
+): Promise<CopyResult> {
+  const carry = (crate: Crate) =>
+    move(crate, ledger, options).catch((error: unknown) => {
+      stop.abort(error)
+      throw error
+    })
   const concurrency = options.concurrency ?? 8
   options.onProgress?.({ type: 'phase', name: 'reading manifests' })
-  // A passage waits for the one before it: each may read up to `concurrency` manifests at a time.
-  const walks: Walk[] = []
-  for (const { root, source } of passages) walks.push(await walk(root, source, options))
+  const walks = await parallel(passages, concurrency, ({ root, source }) => walk(root, source, options))
 
   const cargoes = load(passages, walks)
   for (const cargo of cargoes.values()) await cargo.target.prepare?.(planOf(cargo, options), options)
@@ -51,10 +69,10 @@ export async function copyAll(passages: readonly Passage[], options: CopyOptions
   options.onProgress?.({ type: 'phase', name: 'copying' })
   await parallel(blobQueue(cargoes.values()), concurrency, async (crates) => {
     // One after the other: what the first target has taken in, a neighbour of it can mount.
-    for (const crate of crates) await move(crate, ledger, options)
+    for (const crate of crates) await carry(crate)
   })
   for (const wave of manifestWaves(cargoes.values())) {
-    await parallel(wave, concurrency, (crate) => move(crate, ledger, options))
+    await parallel(wave, concurrency, carry)
   }
   for (const cargo of cargoes.values()) {
     for (const { manifest, reference } of cargo.taggings) await cargo.target.tag(manifest, reference, options)
@@ -74,6 +92,7 @@ interface Cargo {
   readonly items: Map<string, Crate>
   readonly roots: Map<Digest, Descriptor>
   readonly taggings: Tagging[]
+  readonly absent: Map<Digest, Descriptor>
 }
 
 /** One content on its way to one target. */
@@ -87,8 +106,14 @@ interface Crate {
 function load(passages: readonly Passage[], walks: readonly Walk[]): Map<Target, Cargo> {
   const cargoes = new Map<Target, Cargo>()
   for (const [at, { source, target, tags = [] }] of passages.entries()) {
-    const { root, nodes, companions, manifests } = walks[at] as Walk
-    const cargo = cargoes.get(target) ?? { target, items: new Map(), roots: new Map(), taggings: [] }
+    const { root, nodes, companions, manifests, absent } = walks[at] as Walk
+    const cargo: Cargo = cargoes.get(target) ?? {
+      target,
+      items: new Map(),
+      roots: new Map(),
+      taggings: [],
+      absent: new Map(),
+    }
     cargoes.set(target, cargo)
     for (const node of nodes) {
       const { digest } = node.descriptor
@@ -98,6 +123,7 @@ function load(passages: readonly Passage[], walks: readonly Walk[]): Map<Target,
     for (const node of [root, ...companions.map((companion) => companion.node)]) {
       cargo.roots.set(node.descriptor.digest, node.descriptor)
     }
+    for (const descriptor of absent) cargo.absent.set(descriptor.digest, descriptor)
     for (const reference of tags) cargo.taggings.push({ manifest: root.descriptor, reference })
     for (const { node, tag } of companions) {
       if (tag !== undefined) cargo.taggings.push({ manifest: node.descriptor, reference: tag })
@@ -111,6 +137,7 @@ function planOf(cargo: Cargo, { platforms }: CopyOptions): Plan {
     contents: uniqueByDigest([...cargo.items.values()].map(({ node }) => node.descriptor)),
     roots: [...cargo.roots.values()],
     taggings: cargo.taggings,
+    absent: [...cargo.absent.values()],
     ...(platforms && platforms.length > 0 && { platforms }),
   }
 }

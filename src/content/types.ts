@@ -63,6 +63,8 @@ export interface Plan {
   readonly taggings: readonly Tagging[]
   /** Manifests that nothing inside points down to: the roots, their referrers and legacy signatures. */
   readonly roots: readonly Descriptor[]
+  /** Contents that manifests in the plan name and that do not travel. */
+  readonly absent?: readonly Descriptor[]
   /** Set where only some children of the roots' indexes travel (sparse indexes). */
   readonly platforms?: readonly Platform[]
 }
