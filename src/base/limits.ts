@@ -31,6 +31,24 @@ export const limits = {
   inflationRatio: 1100,
   /** Longest path inside an archive or layer, in bytes. */
   pathBytes: 4096,
+  /** Longest single name in such a path, in bytes. */
+  nameBytes: 255,
+  /** Symbolic links followed on the way to one path. */
+  linkHops: 40,
+  /** Largest config of an image. */
+  imageConfigBytes: 8 * 1024 * 1024,
+  /** Most bytes that the layers of one image may unpack to. */
+  unpackedBytes: 256 * 1024 * 1024 * 1024,
+  /** Most program headers of one executable. */
+  programHeaders: 4096,
+  /** Most entries in the dynamic section of one executable. */
+  dynamicEntries: 65_536,
+  /** Most shared libraries that one executable reaches. */
+  sharedLibraries: 4096,
+  /** Most configuration files that the dynamic linker's include one another. */
+  linkerConfigFiles: 1024,
+  /** Largest of them, and the largest dynamic linker. */
+  linkerBytes: 16 * 1024 * 1024,
 } as const
 
 /** The same names with any numbers: what tests pass. */
