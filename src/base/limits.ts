@@ -33,6 +33,8 @@ export const limits = {
   pathBytes: 4096,
   /** Longest single name in such a path, in bytes. */
   nameBytes: 255,
+  /** Largest extended header (PAX record set, GNU long name) of one tar member. */
+  tarHeaderBytes: 1024 * 1024,
   /** Symbolic links followed on the way to one path. */
   linkHops: 40,
   /** Largest config of an image. */

@@ -1,5 +1,6 @@
 import type { OnProgress } from '#base/index.ts'
 import type { Descriptor, Digest, Platform } from '#oci/index.ts'
+import type { BytesVerdict } from './verify.ts'
 
 /** Every call that waits can be told to stop; it then rejects with the signal's reason. */
 export interface CallOptions {
@@ -152,6 +153,10 @@ export interface Container extends Repositories {
   readonly source: Source & Referrers & Pick<Repository, 'find'>
   /** Everything that is stored, for `verify` and `ls`. */
   contents(): AsyncIterable<{ readonly digest: Digest; readonly size: number }>
+  /** Contents that are left out on purpose, where the container marks them one by one. */
+  readonly absent?: readonly Digest[]
+  /** Reads every stored byte and judges it, where the container knows more than digests (its own framing). */
+  verifyBytes?(options?: CallOptions): AsyncIterable<BytesVerdict>
   close(): Promise<void>
 }
 

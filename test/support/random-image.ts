@@ -14,7 +14,11 @@ export function seededBytes(seed: string, sizeBytes: number): Buffer {
 }
 
 /** Writes bytes as one content. */
-export async function put(store: Pick<Store, 'write'>, bytes: Uint8Array, mediaType: string): Promise<Descriptor> {
+export async function put(
+  store: Pick<Store, 'write'>,
+  bytes: Uint8Array,
+  mediaType: string,
+): Promise<Descriptor> {
   const content = { mediaType, digest: digestOf(bytes), size: bytes.length }
   await store.write(content, async (offset) => bytesReader(bytes.subarray(offset)))
   return content
@@ -32,14 +36,22 @@ export async function putImage(
 ): Promise<Descriptor> {
   const config = await put(
     store,
-    Buffer.from(JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [] }, seed })),
+    Buffer.from(
+      JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [] }, seed }),
+    ),
     mediaTypes.ociConfig,
   )
   const layers: Descriptor[] = []
   for (const [at, size] of layerSizes.entries()) {
     layers.push(await put(store, seededBytes(`${seed}-${at}`, size), mediaTypes.ociLayer))
   }
-  return putJson(store, { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers, ...extra } as never)
+  return putJson(store, {
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociManifest,
+    config,
+    layers,
+    ...extra,
+  } as never)
 }
 
 /** An index over images of two platforms. */

@@ -93,7 +93,11 @@ export function memberTail(path: string, size: number, crc: number): Uint8Array 
 }
 
 /** A whole small member in memory. */
-export function wholeMember(path: string, content: Uint8Array, extra: Uint8Array = new Uint8Array(0)): Uint8Array {
+export function wholeMember(
+  path: string,
+  content: Uint8Array,
+  extra: Uint8Array = new Uint8Array(0),
+): Uint8Array {
   const head = memberHead(path, content.length, extra)
   const parts: Uint8Array[] = [head.bytes]
   for (let at = 0; at < content.length; at += blockBytes) {
@@ -172,7 +176,7 @@ export const tailBytes =
   gzipHeaderBytes + 2 + pointerBytes + blockHeaderBytes + 2 * tarBlockBytes + gzipTrailerBytes
 
 /** The last member, and the member of the same length that an appended generation puts in its place. */
-export function tailMember(pointer: Pointer, superseded = false): Uint8Array {
+export function tailMember(pointer: Pointer, superseded = false): Buffer {
   const zeros = Buffer.alloc(2 * tarBlockBytes)
   // A tar ends at two zero blocks; where more follows, an entry of one block of spaces stands there instead.
   const path = `artifacts/sealift/superseded-${pointer.generation}`

@@ -1,5 +1,11 @@
 import { canonicalJson } from '#base/index.ts'
 import { type Annotations, type Descriptor, formatPlatform, isIndexType, mediaTypes } from '#oci/index.ts'
+import {
+  containerdNameAnnotation,
+  platformsAnnotation,
+  refNameAnnotation,
+  repositoryAnnotation,
+} from '../annotations.ts'
 import { byBytes } from '../paging.ts'
 import type { Plan } from '../types.ts'
 import { layoutPath } from './format.ts'
@@ -10,14 +16,6 @@ export interface RepositoryPlan extends Plan {
   /** HOST/PATH. */
   readonly name: string
 }
-
-/** The whole name of a root, where other tools look for it (image-spec annotations.md; containerd). */
-export const refNameAnnotation = 'org.opencontainers.image.ref.name'
-export const containerdNameAnnotation = 'io.containerd.image.name'
-/** The repository of a root without a tag: referrers, and what was packed by digest alone. */
-export const repositoryAnnotation = 'io.sealift.repository'
-/** On an index whose other children were left out on purpose: the platforms that travelled. */
-export const platformsAnnotation = 'io.sealift.platforms'
 
 /** `oci-layout` and `index.json`, deterministic: sorted by name, then digest. */
 export function layoutFiles(
@@ -53,5 +51,6 @@ function rootsOf(plan: RepositoryPlan): Descriptor[] {
   })
 }
 
-const keyOf = ({ annotations, digest }: Descriptor): string =>
-  `${annotations?.[refNameAnnotation] ?? `~${annotations?.[repositoryAnnotation]}`} ${digest}`
+function keyOf({ annotations, digest }: Descriptor): string {
+  return annotations?.[refNameAnnotation] ?? `~${annotations?.[repositoryAnnotation]}@${digest}`
+}

@@ -131,7 +131,8 @@ async function newestComplete(file: OpenFile, size: number, first: Pointer): Pro
   }
 }
 
-async function pointerAt(
+/** The pointer of the member at `position`. @throws ARCHIVE_NEWER */
+export async function pointerAt(
   file: OpenFile,
   position: number,
   kind: Pointer['kind'],
@@ -144,7 +145,8 @@ async function pointerAt(
   return pointer
 }
 
-async function readIndex(file: OpenFile, pointer: Pointer): Promise<ArchiveIndex> {
+/** The index that `pointer` tells of, verified. @throws ARCHIVE_INVALID, ARCHIVE_NEWER */
+export async function readIndex(file: OpenFile, pointer: Pointer): Promise<ArchiveIndex> {
   const { indexContentOffset, indexSizeBytes, indexDigest, archiveSizeBytes } = pointer
   if (indexSizeBytes > limits.archiveIndexBytes || indexContentOffset + indexSizeBytes > archiveSizeBytes) {
     throw failure('ARCHIVE_INVALID', 'the index of the archive does not lie inside it')

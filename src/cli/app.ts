@@ -1,0 +1,46 @@
+import { buildApplication, run, text_en } from '@stricli/core'
+import { baseFailure } from '#base/index.ts'
+import type { Context } from './context.ts'
+import { exitCodeOf, exitCodes } from './exit-code.ts'
+import { routes } from './routes.ts'
+import { explain } from './shell/errors.ts'
+import { version } from './version.ts'
+
+/** The whole command line as one application, for running, for completion and for the generated documents. */
+export function application(context: Pick<Context, 'process' | 'env'>) {
+  return buildApplication<Context>(routes, {
+    name: 'sealift',
+    versionInfo: { currentVersion: version },
+    scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
+    documentation: { disableAnsiColor: true, caseStyle: 'convert-camel-to-kebab', useAliasInUsageLine: true },
+    localization: {
+      text: {
+        ...text_en,
+        exceptionWhileRunningCommand: (error) => explain(context, error),
+        exceptionWhileLoadingCommandFunction: (error) => explain(context, error),
+      },
+    },
+    determineExitCode: exitCodeOf,
+  })
+}
+
+/** Runs one command line; sets the exit code. */
+export async function main(args: readonly string[]): Promise<void> {
+  const stop = new AbortController()
+  const interrupt = (name: NodeJS.Signals) => {
+    // The second time there is no waiting for what is under way.
+    if (stop.signal.aborted) process.exit(exitCodes.interrupted)
+    stop.abort(baseFailure('INTERRUPTED', `stopped by ${name}`))
+  }
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
+  // A reader that went away (`sealift ls | head`) is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(exitCodes.done)
+    throw error
+  })
+  const context: Context = { process, env: process.env, cwd: process.cwd(), signal: stop.signal }
+  await run(application(context), args.length === 0 ? ['--help'] : args, context)
+  // stricli's own codes for arguments that do not parse are negative.
+  if (typeof process.exitCode === 'number' && process.exitCode < 0) process.exitCode = exitCodes.usage
+  if (stop.signal.aborted && !process.exitCode) process.exitCode = exitCodes.interrupted
+}
