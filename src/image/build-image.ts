@@ -67,12 +67,7 @@ export async function buildImage(
     throw failure('IMAGE_SPEC_INVALID', 'the base is a Docker image, whose manifest has no annotations')
   }
   await using spools = new AsyncDisposableStack()
-  const builder = new LayerBuilder(
-    target,
-    spools,
-    { family, compression, level },
-    options,
-  )
+  const builder = new LayerBuilder(target, spools, { family, compression, level }, options)
   const directories = base ? undefined : new Set<string>()
   const layers: BuiltLayer[] = []
   for (const layer of spec.layers) {

@@ -86,17 +86,18 @@ async function fillFile(
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, done).catch((error) => {
         throw fileSystemFailure(from, error)
       })
+      // A member that was given up tells nobody any more that there is room.
+      if (member.destroyed) return
       if (bytesRead === 0) break
       done += bytesRead
       if (!member.write(buffer.subarray(0, bytesRead))) await waiting.room()
-      if (member.destroyed) return
     }
     const more = done < sizeBytes || (await handle.read(Buffer.alloc(1), 0, 1, done)).bytesRead > 0
     if (more) throw failure('IMAGE_FILE_UNSUITABLE', `${from} changed while it was read`)
   } finally {
     await handle.close()
   }
-  member.end()
+  member.end(null)
   await waiting.ended
 }
 
