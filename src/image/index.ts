@@ -4,6 +4,7 @@ export { type Elf, type RandomAccess, readElf } from './elf.ts'
 export { type HostFiles, hostFiles } from './host-files.ts'
 export { type Execution, type ImageConfig, imageConfig, parseImageConfig } from './image-config.ts'
 export { hostArchitecture } from './machines.ts'
+export { removeTree } from './root-directory.ts'
 export { type SelectedImage, selectImage } from './select-image.ts'
 export { type LoadedFile, type SharedLibraries, sharedLibraries } from './shared-libraries.ts'
 export type {

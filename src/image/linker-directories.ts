@@ -15,12 +15,11 @@ export async function configuredDirectories(
   bounds: Pick<Limits, 'linkerConfigFiles' | 'linkerBytes'> = limits,
 ): Promise<readonly string[]> {
   const directories = new Set<string>()
-  const read = new Set<string>()
-  const pending = ['/etc/ld.so.conf']
-  for (let path = pending.shift(); path !== undefined; path = pending.shift()) {
-    if (read.has(path)) continue
-    read.add(path)
-    if (read.size > bounds.linkerConfigFiles) {
+  const seen = new Set<string>()
+  async function readConfig(path: string): Promise<void> {
+    if (seen.has(path)) return
+    seen.add(path)
+    if (seen.size > bounds.linkerConfigFiles) {
       throw failure(
         'IMAGE_FILE_UNSUITABLE',
         `/etc/ld.so.conf includes more than ${bounds.linkerConfigFiles} files`,
@@ -31,13 +30,17 @@ export async function configuredDirectories(
       const text = line.replace(/#.*/, '').trim()
       const include = /^include\s+(.+)$/.exec(text)
       if (include) {
-        for (const pattern of include[1]!.split(/\s+/)) pending.push(...(await expand(files, path, pattern)))
+        // What is included counts from here on, before the lines that follow.
+        for (const pattern of include[1]!.split(/\s+/)) {
+          for (const included of await expand(files, path, pattern)) await readConfig(included)
+        }
       } else if (text.startsWith('/')) {
         // "DIRECTORY=TYPE" is an old form that ldconfig still reads.
         directories.add(text.replace(/\s*=.*/, '').replace(/(?<=.)\/+$/, ''))
       }
     }
   }
+  await readConfig('/etc/ld.so.conf')
   return [...directories]
 }
 
