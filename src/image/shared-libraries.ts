@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { isFailure, type Limits, limits } from '#base/index.ts'
 import { failure } from './codes.ts'
 import { type Elf, readElf } from './elf.ts'
@@ -64,7 +64,7 @@ class Search {
   readonly #files: HostFiles
   readonly #bounds: Limits
   readonly #machine: Machine | undefined
-  readonly #linker: LoadedFile
+  readonly #linker: LoadedFile & { readonly soname: string }
   readonly #configured: readonly string[]
   readonly #defaults: readonly string[]
 
@@ -72,7 +72,7 @@ class Search {
     files: HostFiles,
     bounds: Limits,
     machine: Machine | undefined,
-    linker: LoadedFile,
+    linker: LoadedFile & { readonly soname: string },
     configured: readonly string[],
     defaults: readonly string[],
   ) {
@@ -87,15 +87,15 @@ class Search {
   static async begin(files: HostFiles, elf: Elf, interpreter: string, executable: string, bounds: Limits) {
     const from = await files.realFile(interpreter)
     if (from === undefined) throw missing(interpreter, executable)
+    const { soname = basename(interpreter) } = await readAt(files, from, bounds)
     const machine = machineOf(elf)
     const bytes = await files.read(from, bounds.linkerBytes)
     const defaults = defaultDirectories(bytes ?? new Uint8Array(0), machine)
     const configured = await configuredDirectories(files, bounds)
-    return new Search(files, bounds, machine, { from, to: interpreter }, configured, defaults)
+    return new Search(files, bounds, machine, { from, to: interpreter, soname }, configured, defaults)
   }
 
   async run(executable: Loaded, extra: readonly string[]): Promise<readonly LoadedFile[]> {
-    // The linker is loaded already when its own name is needed, as libc does.
     const byName = new Map<string, LoadedFile>()
     const byFile = new Set<string>([this.#linker.from])
     const queue: Loaded[] = [executable]
@@ -103,7 +103,8 @@ class Search {
     for (let loader = queue.shift(); loader; loader = queue.shift()) {
       if (loader !== executable) wanted = [...loader.elf.needed]
       for (const name of wanted) {
-        if (byName.has(name)) continue
+        // The linker is loaded already where its own name is needed, as libc does.
+        if (byName.has(name) || name === this.#linker.soname) continue
         if (byName.size >= this.#bounds.sharedLibraries) {
           throw failure('EXECUTABLE_INVALID', `${executable.name} reaches more libraries than the limit`)
         }
@@ -115,7 +116,7 @@ class Search {
       }
     }
     const libraries = [...byName.values()].filter(({ from }) => from !== this.#linker.from)
-    return [this.#linker, ...libraries]
+    return [{ from: this.#linker.from, to: this.#linker.to }, ...libraries]
   }
 
   #place(name: string): string {
