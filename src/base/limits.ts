@@ -25,6 +25,8 @@ export const limits = {
   redirects: 5,
   /** Most members of a foreign archive, and of a layer. */
   archiveMembers: 1_000_000,
+  /** Largest index.json of an OCI layout. */
+  layoutIndexBytes: 64 * 1024 * 1024,
   /** Largest index of an archive. */
   archiveIndexBytes: 512 * 1024 * 1024,
   /** A compressed foreign archive may unpack to at most this many times its size. */

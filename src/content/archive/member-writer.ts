@@ -78,37 +78,35 @@ class MemberWriter {
   }
 
   async write(reader: ByteReader, start: number, onWritten: OnWritten): Promise<void> {
-    let at = start
     let pending: Promise<void> = Promise.resolve()
-    do {
-      const chunk = this.#pool.take()
-      let filled = 0
-      try {
-        filled = await this.#fill(reader, chunk, Math.min(chunkContentBytes, this.#place.size - at))
-      } catch (error) {
-        // What came before the fault is kept, so that the next attempt begins after it.
+    try {
+      for (let at = start, last = false; !last; ) {
+        const chunk = this.#pool.take()
+        const filled = await this.#fill(reader, chunk, Math.min(chunkContentBytes, this.#place.size - at))
+        last = at + filled === this.#place.size
+        // The end is seen, and the digest checked, before the last bytes get their trailer.
+        if (last) await this.#end(reader)
+        const bytes = this.#frame(chunk, filled, at === 0, last)
+        const position = at === 0 ? this.#place.memberOffset : this.#chunkPosition(at)
+        at += filled
+        const reached = at
         await pending
-        throw error
+        pending = this.#put(chunk, bytes, position).then(() => onWritten(reached))
       }
-      const first = at === 0
-      const last = at + filled === this.#place.size
-      // The end is seen, and the digest checked, before the last bytes get their trailer.
-      if (last) await this.#end(reader)
-      const bytes = this.#frame(chunk, filled, first, last)
-      const position = first
-        ? this.#place.memberOffset
-        : this.#place.contentOffset + (at / chunkContentBytes) * chunkStoredBytes
-      const reached = at + filled
+    } finally {
+      // What came before a fault is kept and told of, so that the next attempt begins after it.
       await pending
-      pending = this.#file.write(bytes, position).then(() => {
-        if (filled % chunkContentBytes !== 0) restoreHeaders(chunk)
-        this.#pool.give(chunk)
-        return onWritten(reached)
-      })
-      at = reached
-      if (last) break
-    } while (at < this.#place.size)
-    await pending
+    }
+  }
+
+  #chunkPosition(at: number): number {
+    return this.#place.contentOffset + (at / chunkContentBytes) * chunkStoredBytes
+  }
+
+  async #put(chunk: Buffer, bytes: Uint8Array, position: number): Promise<void> {
+    await this.#file.write(bytes, position)
+    restoreHeaders(chunk)
+    this.#pool.give(chunk)
   }
 
   /** Fills the chunk's blocks with exactly `wanted` bytes. */

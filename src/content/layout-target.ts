@@ -1,0 +1,210 @@
+import { dirname, join } from 'node:path'
+import { canonicalJson, type FileSystem, isFailure, nodeFileSystem } from '#base/index.ts'
+import { type Descriptor, type Digest, digestAlgorithm, digestHex, isDigest } from '#oci/index.ts'
+import { failure } from './codes.ts'
+import { assertFree, LayoutDirectory, replaceFile } from './layout-directory.ts'
+import { mergeRoots, plannedRoots } from './planned-roots.ts'
+import { Check } from './readers.ts'
+import type { ByteRange, ByteReader, OpenAt, Plan, Target, WriteOutcome } from './types.ts'
+
+export interface LayoutTargetOptions {
+  readonly fs?: FileSystem
+  /** HOST/PATH: prefixed to tags, so that the names in index.json are whole. Bare tags where it is not said. */
+  readonly repository?: string
+}
+
+/**
+ * Writes into an OCI image layout, made where it is absent. A blob has its name only once it is verified and on
+ * the disk; `index.json` is replaced in one step at `commit`. A blob that was interrupted is taken up again.
+ */
+export class LayoutTarget implements Target {
+  readonly #layout: LayoutDirectory
+  readonly #fs: FileSystem
+  readonly #repository: string | undefined
+  readonly #underWay = new Map<Digest, Promise<void>>()
+  readonly #freshDirectories = new Set<string>()
+  #plan: Plan | undefined
+  #taggings: { manifest: Descriptor; reference: string }[] = []
+
+  constructor(path: string, options: LayoutTargetOptions = {}) {
+    this.#fs = options.fs ?? nodeFileSystem
+    this.#layout = new LayoutDirectory(path, this.#fs)
+    this.#repository = options.repository
+  }
+
+  async prepare(plan: Plan): Promise<void> {
+    let missingBytes = 0
+    for (const content of plan.contents) if (!(await this.has(content))) missingBytes += content.size
+    await assertFree(this.#fs, this.#layout.path, missingBytes)
+    await this.#fs.makeDirectory(join(this.#layout.path, 'blobs', 'sha256'))
+    const marker = join(this.#layout.path, 'oci-layout')
+    if (!(await this.#fs.stat(marker))) {
+      await replaceFile(this.#fs, marker, canonicalJson({ imageLayoutVersion: '1.0.0' }))
+    }
+    this.#plan = plan
+  }
+
+  async has({ digest, size }: Descriptor): Promise<boolean> {
+    return (await this.#layout.size(digest)) === size
+  }
+
+  async write(content: Descriptor, from: OpenAt): Promise<WriteOutcome> {
+    const running = this.#underWay.get(content.digest)
+    if (running) {
+      await running
+      return 'present'
+    }
+    if (await this.has(content)) return 'present'
+    const writing = this.#receive(content, from)
+    this.#underWay.set(content.digest, writing)
+    try {
+      await writing
+    } finally {
+      this.#underWay.delete(content.digest)
+    }
+    return 'copied'
+  }
+
+  async tag(manifest: Descriptor, reference: string): Promise<void> {
+    if (!(await this.has(manifest))) {
+      throw failure('CONTENT_NOT_FOUND', `${manifest.digest} is not here, so nothing can name it`)
+    }
+    this.#taggings.push({ manifest, reference })
+    if (!this.#plan) await this.commit()
+  }
+
+  async resolve(reference: string): Promise<Descriptor> {
+    const roots = await this.#layout.roots()
+    const planned = this.#taggings.find((tagging) => tagging.reference === reference)?.manifest
+    const named = planned ?? mergeRoots([], roots).find((root) => names(root, reference, this.#repository))
+    if (!named) throw failure('CONTENT_NOT_FOUND', `nothing is named ${reference} in ${this.#layout.path}`)
+    return named
+  }
+
+  open(content: Descriptor, range?: ByteRange): Promise<ByteReader> {
+    return this.#layout.open(content.digest, range)
+  }
+
+  /** Makes the blobs' names durable, then lets index.json name the roots. */
+  async commit(): Promise<void> {
+    for (const directory of this.#freshDirectories) await this.#fs.syncDirectory(directory)
+    this.#freshDirectories.clear()
+    const plan = { contents: [], roots: [], ...this.#plan, taggings: this.#taggings }
+    const roots = [...plan.roots]
+    for (const { manifest } of this.#taggings) {
+      if (!roots.some(({ digest }) => digest === manifest.digest)) roots.push(manifest)
+    }
+    const fresh = plannedRoots({ ...plan, roots }, this.#repository)
+    await withLock(`${this.#layout.path}`, async () => {
+      const manifests = mergeRoots(await this.#layout.roots(), fresh)
+      const mediaType = 'application/vnd.oci.image.index.v1+json'
+      await replaceFile(
+        this.#fs,
+        this.#layout.indexPath,
+        canonicalJson({ schemaVersion: 2, mediaType, manifests }),
+      )
+    })
+    this.#plan = undefined
+    this.#taggings = []
+  }
+
+  async #receive(content: Descriptor, from: OpenAt): Promise<void> {
+    const { digest } = content
+    const place = this.#layout.blobPath(digest)
+    // Outside blobs/, where every file must be a blob: image-layout.md allows further files beside it.
+    const partial = join(
+      this.#layout.path,
+      '.sealift',
+      `${digestAlgorithm(digest)}-${digestHex(digest)}.partial`,
+    )
+    await this.#fs.makeDirectory(dirname(partial))
+    await this.#fs.makeDirectory(dirname(place))
+    const file = await this.#fs.open(partial, 'create')
+    try {
+      await receiveFile(file, content, from)
+      await file.sync()
+    } catch (error) {
+      // Wrong bytes are not to be taken up again; cut-off ones are.
+      if (isFailure(error, 'DIGEST_MISMATCH') || isFailure(error, 'SIZE_MISMATCH')) await file.truncate(0)
+      throw error
+    } finally {
+      await file.close()
+    }
+    await this.#fs.rename(partial, place)
+    this.#freshDirectories.add(dirname(place))
+  }
+}
+
+interface Receiving {
+  read(into: Uint8Array, position: number): Promise<number>
+  write(bytes: Uint8Array, position: number): Promise<void>
+  truncate(sizeBytes: number): Promise<void>
+  size(): Promise<number>
+}
+
+const bufferBytes = 1024 * 1024
+
+/**
+ * Receives one content into a file, after what an earlier attempt left in it: that is hashed first. While one
+ * buffer is written the other one fills.
+ *
+ * @throws DIGEST_MISMATCH, SIZE_MISMATCH
+ */
+export async function receiveFile(file: Receiving, content: Descriptor, from: OpenAt): Promise<void> {
+  const check = new Check(content)
+  const small = Math.min(bufferBytes, content.size + 1)
+  let filling = Buffer.allocUnsafe(small)
+  let writing = Buffer.allocUnsafe(small)
+  let at = Math.min(await file.size(), content.size)
+  for (let hashed = 0; hashed < at; ) {
+    const count = await file.read(filling.subarray(0, Math.min(filling.length, at - hashed)), hashed)
+    if (count === 0) at = hashed
+    else check.update(filling.subarray(0, count))
+    hashed += count
+  }
+  const reader = await from(at)
+  let pending: Promise<void> = Promise.resolve()
+  try {
+    for (let ended = false; !ended; ) {
+      let filled = 0
+      while (filled < filling.length) {
+        const count = await reader.read(filling.subarray(filled))
+        if (count === 0) {
+          ended = true
+          break
+        }
+        check.update(filling.subarray(filled, filled + count))
+        filled += count
+      }
+      await pending
+      if (filled > 0) pending = file.write(filling.subarray(0, filled), at)
+      at += filled
+      ;[filling, writing] = [writing, filling]
+    }
+    await pending
+    await file.truncate(at)
+    check.finish()
+  } finally {
+    await pending.catch(() => undefined)
+    await reader.close()
+  }
+}
+
+function names(root: Descriptor, reference: string, repository: string | undefined): boolean {
+  if (isDigest(reference)) return root.digest === reference
+  const name = root.annotations?.['org.opencontainers.image.ref.name']
+  return name === reference || (repository !== undefined && name === `${repository}:${reference}`)
+}
+
+/** index.json is read, changed and replaced: one at a time in this process. */
+const locks = new Map<string, Promise<unknown>>()
+async function withLock<T>(key: string, act: () => Promise<T>): Promise<T> {
+  const before = locks.get(key) ?? Promise.resolve()
+  const mine = before.catch(() => undefined).then(act)
+  locks.set(key, mine)
+  try {
+    return await mine
+  } finally {
+    if (locks.get(key) === mine) locks.delete(key)
+  }
+}
