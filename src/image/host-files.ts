@@ -76,6 +76,6 @@ async function absent<T>(looking: Promise<T>): Promise<T | undefined> {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? ''
     if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG'].includes(code)) return undefined
-    throw error
+    throw fileSystemFailure((error as NodeJS.ErrnoException).path ?? '', error)
   }
 }

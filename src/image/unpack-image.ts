@@ -31,7 +31,7 @@ export interface UnpackOptions extends CallOptions {
  */
 export async function unpackImage(
   source: Pick<Source, 'open'>,
-  { manifest, config }: SelectedImage,
+  { manifest, config }: Pick<SelectedImage, 'manifest' | 'config'>,
   directory: string,
   options: UnpackOptions = {},
 ): Promise<void> {
