@@ -150,7 +150,7 @@ test('gzip and zstd say the same twice, and gzip names neither time nor system',
 })
 
 test('an executable brings its linker and libraries, and they are found where they lie', async () => {
-  const { layers, store, manifest, config, descriptor } = await build({
+  const { layers, store, manifest, config } = await build({
     platform: { os: 'linux', architecture: hostArchitecture() },
     layers: [{ executables: [{ from: '/bin/true', to: '/bin/yes' }, { from: '/bin/true' }] }, systemFiles()],
   })
@@ -158,7 +158,7 @@ test('an executable brings its linker and libraries, and they are found where th
   assert.ok(names.includes('bin/yes') && names.includes('bin/true'))
   await using here = await folder()
   const root = join(here.path, 'root')
-  await unpackImage(store, { manifest, config, descriptor }, root, { ownership: false })
+  await unpackImage(store, { manifest, config }, root, { ownership: false })
   const before = await sharedLibraries('/bin/true', hostFiles())
   const inside = await sharedLibraries('/bin/yes', hostFiles(root))
   assert.deepEqual(

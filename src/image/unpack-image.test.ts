@@ -1,71 +1,13 @@
 import assert from 'node:assert/strict'
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Limits, limits, type ProgressEvent, SealiftError } from '#base/index.ts'
-import { MemoryStore } from '#content/index.ts'
-import { digestOf, mediaTypes, parsePlatform } from '#oci/index.ts'
-import { imageOf, type TestLayer, type TestMember, tarOf } from './layers.suite.ts'
-import { selectImage } from './select-image.ts'
-import { type UnpackOptions, unpackImage } from './unpack-image.ts'
-
-const amd64 = parsePlatform('linux/amd64')
-
-async function folder() {
-  const path = await mkdtemp(join(tmpdir(), 'sealift-unpack-'))
-  return {
-    path,
-    root: join(path, 'root'),
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
-  }
-}
-
-async function unpackLayers(layers: readonly TestLayer[], root: string, options: UnpackOptions = {}) {
-  const store = new MemoryStore()
-  const image = await selectImage(store, await imageOf(store, layers), amd64)
-  await unpackImage(store, image, root, { ownership: false, ...options })
-}
-
-async function unpack(layers: readonly (readonly TestMember[])[], root: string, options: UnpackOptions = {}) {
-  const tars = await Promise.all(layers.map(tarOf))
-  await unpackLayers(
-    tars.map((tar) => ({ tar })),
-    root,
-    options,
-  )
-}
-
-/** The tree as one line per entry: "dir/", "link -> target", "file=content". */
-function tree(root: string, below = ''): string[] {
-  return readdirSync(join(root, below))
-    .sort()
-    .flatMap((name) => {
-      const path = join(below, name)
-      const stats = lstatSync(join(root, path))
-      if (stats.isSymbolicLink()) return [`${path} -> ${readlinkSync(join(root, path))}`]
-      if (stats.isDirectory()) return [`${path}/`, ...tree(root, path)]
-      return [`${path}=${readFileSync(join(root, path), 'utf8')}`]
-    })
-}
-
-/** What must be refused: with which code, leaving neither the directory nor its partial one. */
-async function rejects(
-  layers: readonly (readonly TestMember[])[],
-  code: string,
-  options: UnpackOptions = {},
-) {
-  await using here = await folder()
-  await assert.rejects(unpack(layers, here.root, options), { code })
-  assert.deepEqual(readdirSync(here.path), [])
-}
-
-const dir = (name: string, mode = 0o755): TestMember => ({ name: `${name}/`, type: 'directory', mode })
-const file = (name: string, content = name): TestMember => ({ name, content })
-const link = (name: string, linkname: string): TestMember => ({ name, type: 'symlink', linkname })
-const hard = (name: string, linkname: string): TestMember => ({ name, type: 'link', linkname })
+import { mediaTypes } from '#oci/index.ts'
+import { type TestMember, tarOf } from './layers.suite.ts'
+import { dir, file, folder, hard, link, rejects, tree, unpack, unpackLayers } from './unpack.suite.ts'
 
 test('files, links, modes and times arrive as the layer says', async () => {
   await using here = await folder()
@@ -267,89 +209,6 @@ test('every limit holds at the limit, and not one beyond', async () => {
   const path = [file(`${'d/'.repeat(20)}f`)]
   await within(path, { pathBytes: 41 })
   await beyond(path, 'LAYER_TOO_LARGE', { pathBytes: 40 })
-})
-
-test('a layer that inflates beyond the ratio is a bomb', async () => {
-  const layer = {
-    tar: await tarOf([file('zeros', '\0'.repeat(4_000_000))]),
-    mediaType: mediaTypes.ociLayerZstd,
-  }
-  await using here = await folder()
-  await unpackLayers([layer], `${here.root}1`, { limits: { ...limits, inflationRatio: 4000 } })
-  await assert.rejects(unpackLayers([layer], here.root), { code: 'LAYER_TOO_LARGE' })
-  assert.deepEqual(readdirSync(here.path), ['root1'])
-})
-
-test('a blob that is not what its digest says leaves nothing, wherever the damage is', async () => {
-  const tar = await tarOf([file('a', 'content of a file'.repeat(5000))])
-  const store = new MemoryStore()
-  const image = await selectImage(
-    store,
-    await imageOf(store, [{ tar, mediaType: mediaTypes.ociLayer }, { tar: await tarOf([file('b')]) }]),
-    amd64,
-  )
-  for (const layer of image.manifest.layers) {
-    const bytes = store.held(layer.digest)!.bytes
-    for (const at of [0, 9, Math.floor(bytes.length / 2), bytes.length - 1]) {
-      await using here = await folder()
-      bytes[at]! ^= 1
-      await assert.rejects(
-        unpackImage(store, image, here.root, { ownership: false }),
-        { code: 'DIGEST_MISMATCH' },
-        `byte ${at}`,
-      )
-      bytes[at]! ^= 1
-      assert.deepEqual(readdirSync(here.path), [])
-    }
-  }
-})
-
-test('what stands after the compressed stream is verified too', async () => {
-  const tar = await tarOf([file('a')])
-  for (const mediaType of [mediaTypes.ociLayerGzip, mediaTypes.ociLayerZstd]) {
-    const store = new MemoryStore()
-    const image = await selectImage(store, await imageOf(store, [{ tar, mediaType }]), amd64)
-    const layer = image.manifest.layers[0]!
-    const longer = Buffer.concat([store.held(layer.digest)!.bytes, Buffer.alloc(1_000_000)])
-    const claimed = { ...layer, size: longer.length }
-    const source = { open: async () => ({ read: reading(longer), close: async () => {} }) }
-    await using here = await folder()
-    const lying = { ...image, manifest: { ...image.manifest, layers: [claimed] } }
-    await assert.rejects(unpackImage(source, lying, here.root), { code: 'DIGEST_MISMATCH' }, mediaType)
-    assert.deepEqual(readdirSync(here.path), [])
-  }
-})
-
-function reading(bytes: Uint8Array) {
-  let at = 0
-  return async (into: Uint8Array) => {
-    const part = bytes.subarray(at, at + Math.min(into.length, 1000))
-    into.set(part)
-    at += part.length
-    return part.length
-  }
-}
-
-test('a layer that is not what the config says is LAYER_MISMATCH', async () => {
-  await using here = await folder()
-  const diffId = digestOf(new Uint8Array(1))
-  await assert.rejects(unpackLayers([{ tar: await tarOf([file('a')]), diffId }], here.root), {
-    code: 'LAYER_MISMATCH',
-  })
-  assert.deepEqual(readdirSync(here.path), [])
-})
-
-test('bytes that do not decompress, or are no tar, are LAYER_INVALID', async () => {
-  await using here = await folder()
-  const junk = new TextEncoder().encode('this is neither gzip nor tar'.repeat(40))
-  await assert.rejects(unpackLayers([{ tar: junk, blob: junk }], here.root), { code: 'LAYER_INVALID' })
-  await assert.rejects(
-    unpackLayers([{ tar: junk, blob: junk, mediaType: mediaTypes.ociLayerZstd }], here.root),
-    {
-      code: 'LAYER_INVALID',
-    },
-  )
-  await assert.rejects(unpackLayers([{ tar: junk }], here.root), { code: 'LAYER_INVALID' })
 })
 
 test('what is there already is not touched, and what an earlier run left is removed', async () => {
