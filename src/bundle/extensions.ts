@@ -3,7 +3,7 @@ import { failure } from './codes.ts'
 
 /** What CNAB and Porter define, and whether this version does what it asks for. */
 const known: Readonly<Record<string, { readonly section: string; readonly supported: boolean }>> = {
-  'io.cnab.parameter-sources': { section: '810', supported: false },
+  'io.cnab.parameter-sources': { section: '810', supported: true },
   'io.cnab.dependencies': { section: '500', supported: false },
   'io.cnab.docker': { section: 'Docker socket for the run tool', supported: false },
   // Values of parameters from files, base64 where contentEncoding says so: `--param NAME=@FILE`.

@@ -1,0 +1,95 @@
+import { keptCapabilities, maskedPaths, readOnlyPaths } from '../capabilities.ts'
+import { mountPoint } from '../mount-point.ts'
+import type { Launch } from '../options.ts'
+import type { NamespaceTools } from './detect.ts'
+import { starter } from './starter.ts'
+
+/**
+ * Runs in the new mount namespace, before anything of the image does. Everything comes in as arguments: nothing of
+ * a bundle becomes part of the program. The root file system is moved over the old root, as switch_root does, so
+ * that not even a walk upwards out of a changed root finds the machine's files again.
+ *
+ * What is mounted below the fresh /dev and /tmp finds no place there, and one is made; everywhere else the caller
+ * made it before.
+ */
+const program = `
+set -eu
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+note=$1 root=$2 proc=$3 dev=$4 tmp=$5
+shift 5
+readlink "/proc/$$/ns/mnt" > "$note"
+mount --bind "$root" "$root"
+mount --rbind /proc "$root$proc"
+for name in ${readOnlyPaths.join(' ')}; do
+  if [ -e "/proc/$name" ]; then
+    mount --bind "/proc/$name" "$root$proc/$name"
+    mount -o remount,bind,ro,nosuid,nodev,noexec "$root$proc/$name"
+  fi
+done
+for name in ${maskedPaths.join(' ')}; do
+  if [ -f "/proc/$name" ]; then mount --bind /dev/null "$root$proc/$name"; fi
+done
+mount -t tmpfs -o mode=755,nosuid tmpfs "$root$dev"
+for name in null zero full random urandom tty; do
+  : > "$root$dev/$name"
+  mount --bind "/dev/$name" "$root$dev/$name"
+done
+ln -s /proc/self/fd "$root$dev/fd"
+ln -s /proc/self/fd/0 "$root$dev/stdin"
+ln -s /proc/self/fd/1 "$root$dev/stdout"
+ln -s /proc/self/fd/2 "$root$dev/stderr"
+mkdir -m 1777 "$root$dev/shm"
+mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$root$tmp"
+while [ "$1" != -- ]; do
+  case "$2" in "$dev"/*|"$tmp"/*)
+    if [ -d "$1" ]; then mkdir -p "$root$2"; else mkdir -p "$root\${2%/*}"; : >> "$root$2"; fi
+  esac
+  mount --rbind "$1" "$root$2"
+  if [ "$3" = ro ]; then mount -o remount,bind,ro "$root$2"; fi
+  shift 3
+done
+shift
+cd "$root"
+mount --move . /
+: > "$note.launched"
+exec "$@"
+`
+
+export interface LaunchCommand {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** The whole command that becomes the run tool: its process number stays the one that was started. */
+export async function launchCommand(
+  launch: Launch,
+  note: string,
+  tools: NamespaceTools,
+): Promise<LaunchCommand> {
+  const { rootfs, user, workingDirectory } = launch
+  const [proc, dev, tmp] = ['/proc', '/dev', '/tmp'].map((path) => mountPoint(rootfs, path, 'directory'))
+  const last = await starter(tools.sh, `${dev}/.sealift`, launch.environment)
+  const bounding = ['-all', ...keptCapabilities.map((name) => `+${name.toLowerCase()}`)].join(',')
+  // Root inside a user namespace of one user can be nobody else.
+  const identity =
+    user.uid === 0 && user.gid === 0 ? [] : ['--setgid', String(user.gid), '--setuid', String(user.uid)]
+  const unshared = tools.rootless ? ['--user', '--map-root-user', '--mount'] : ['--mount']
+  return {
+    command: tools.unshare,
+    args: [
+      ...[...unshared, '--propagation', 'private', '--', tools.sh, '-c', program, 'sealift'],
+      ...([note, rootfs, proc, dev, tmp] as string[]),
+      ...[...launch.mounts, ...last.mounts].flatMap(({ from, to, readOnly }) => [
+        from,
+        to,
+        readOnly ? 'ro' : 'rw',
+      ]),
+      '--',
+      ...[tools.setpriv, '--no-new-privs', `--bounding-set=${bounding}`, '--inh-caps=-all', '--'],
+      ...[tools.unshare, '--root=.', `--wd=${workingDirectory}`, ...identity, '--'],
+      ...last.args,
+    ],
+    environment: last.environment,
+  }
+}
