@@ -9,6 +9,6 @@ export {
 } from './error.ts'
 export type { FileEntry, FileSystem, OpenFile, OpenMode } from './file-system.ts'
 export { canonicalJson, type Json, type JsonLimits, parseJson } from './json.ts'
-export { type Limits, limits } from './limits.ts'
+export { type Limits, limits, type ServerLimits, serverLimits } from './limits.ts'
 export { fileSystemFailure, nodeFileSystem } from './node-file-system.ts'
 export type { OnProgress, ProgressEvent } from './progress.ts'

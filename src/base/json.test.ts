@@ -47,7 +47,7 @@ test('a key twice, or __proto__ however it is spelled, is refused', () => {
 })
 
 test('what is not JSON in UTF-8 is refused, and nothing else is thrown', () => {
-  for (const text of ['', '{', '{"a":}', "{'a':1}", '[1,]', 'NaN', '\ufeff{}x']) {
+  for (const text of ['', '{', '{"a":}', "{'a':1}", '[1,]', 'NaN', '\ufeff{}']) {
     assert.throws(() => parse(text), { code: 'JSON_INVALID' }, text)
   }
   assert.throws(() => parseJson(Uint8Array.of(0x22, 0xff, 0x22), { maxBytes: 10 }), { code: 'JSON_INVALID' })

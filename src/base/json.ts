@@ -10,7 +10,7 @@ export interface JsonLimits {
   readonly maxDepth?: number
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true })
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * Parses JSON from outside: bounded size and depth, strict UTF-8, no duplicate keys, no `__proto__`.

@@ -53,7 +53,89 @@ export const limits = {
   linkerConfigFiles: 1024,
   /** Largest of them, and the largest dynamic linker. */
   linkerBytes: 16 * 1024 * 1024,
+  /** Repeats of one request (or of one blob without progress) before the registry client gives up. */
+  retries: 5,
+  /** Longest pause before such a repeat, in milliseconds, and the longest Retry-After that is waited for. */
+  retryDelayMs: 10_000,
+  retryAfterMs: 120_000,
+  /** Longest silence of a registry, in milliseconds, and the fewest bytes it must send within such a time. */
+  silenceMs: 60_000,
+  trickleBytes: 4096,
+  /** Longest time for a connection to come about, for a whole small answer, and for a registry to check a push. */
+  connectMs: 15_000,
+  answerMs: 120_000,
+  commitMs: 15 * 60_000,
+  /** Largest set of header fields of one answer, and largest error body that is looked at. */
+  headerBytes: 32 * 1024,
+  errorBytes: 16 * 1024,
+  /** Longest WWW-Authenticate field, and largest token. */
+  challengeBytes: 8 * 1024,
+  tokenBytes: 64 * 1024,
+  /** Largest file of credentials, certificates or keys. */
+  credentialFileBytes: 4 * 1024 * 1024,
+  /** Largest answer of a credential helper, and the longest time it may take. */
+  helperBytes: 64 * 1024,
+  helperMs: 60_000,
+  /** Most digests of which the registry client remembers where they are. */
+  knownDigests: 200_000,
+  /** Most bytes of one download that wait for their reader. */
+  waitingBytes: 1024 * 1024,
 } as const
 
 /** The same names with any numbers: what tests pass. */
 export type Limits = { readonly [K in keyof typeof limits]: number }
+
+/** What one registry server bears from its clients. `*Ms` are milliseconds. */
+export const serverLimits = {
+  /** Open connections; one more is refused at once. */
+  connections: 4096,
+  /** Requests in work; one more is answered 429. */
+  requests: 1024,
+  /** Requests that carry a body in work; one more is answered 429. */
+  uploads: 256,
+  /** Uploads kept open in memory between requests; the one unused for longest is let go of (and can be resumed). */
+  openUploads: 4096,
+  /** After so long without a request an upload is let go of in memory. */
+  uploadIdleMs: 10 * 60_000,
+  /** Largest blob that is taken in. */
+  uploadBytes: 1024 * 1024 * 1024 * 1024,
+  /** Largest manifest that is taken in (distribution-spec asks for at least 4 MiB). */
+  manifestBytes: limits.manifestBytes,
+  /** Request line and headers together. */
+  headerBytes: 16 * 1024,
+  /** A connection must have sent its whole request head after so long. */
+  headersMs: 15_000,
+  /** A connection on which nothing moves for so long is cut off. */
+  idleMs: 60_000,
+  /** A connection without a request is kept for so long. */
+  keepAliveMs: 75_000,
+  /** A body must bring so many bytes each second... */
+  bodyBytesPerSecond: 1024,
+  /** ...and is cut off after falling short for so long. */
+  bodySlowMs: 30_000,
+  /** A body that nobody wants is read to its end up to this size, so that the connection can be kept. */
+  drainBytes: 4 * 1024 * 1024,
+  /** Entries on one page of tags, repositories or referrers. */
+  pageEntries: 10_000,
+  /** Size of one page of referrers. */
+  pageBytes: 4 * 1024 * 1024,
+  /** `tag` parameters of one manifest push. */
+  tagParameters: 100,
+  /** Contents whose verification is remembered. */
+  verifiedContents: 200_000,
+  /** Bytes of manifests kept in memory. */
+  manifestCacheBytes: 16 * 1024 * 1024,
+  /** Bytes of buffers shared by all transfers; when they are out, transfers get small ones. */
+  bufferBytes: 64 * 1024 * 1024,
+  /** Largest password file. */
+  htpasswdBytes: 1024 * 1024,
+  /** Largest cost of a bcrypt hash in it: each step doubles the work of one check. */
+  bcryptCost: 14,
+  /** Password checks that wait for their turn; one more is answered 429. */
+  passwordChecks: 64,
+  /** Passwords whose check is remembered. */
+  passwordsRemembered: 4096,
+} as const
+
+/** The same names with any numbers. */
+export type ServerLimits = { readonly [K in keyof typeof serverLimits]: number }

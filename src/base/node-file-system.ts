@@ -1,11 +1,14 @@
 import type { Dirent, Stats } from 'node:fs'
 import * as fs from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { failure } from './codes.ts'
 import type { SealiftError } from './error.ts'
 import type { FileEntry, FileSystem, OpenFile, OpenMode } from './file-system.ts'
 
 const flags: Record<OpenMode, string | number> = { read: 'r', update: 'r+', create: 'a+', exclusive: 'wx+' }
+
+/** Directories whose names this process has brought to the disk. */
+const durableDirectories = new Set<string>()
 
 /** The real disk. */
 export const nodeFileSystem: FileSystem = {
@@ -36,11 +39,17 @@ export const nodeFileSystem: FileSystem = {
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   },
   async makeDirectory(path) {
-    const first = await guard(path, () => fs.mkdir(path, { recursive: true }))
-    if (first === undefined) return
-    for (let made = path; made.length >= first.length; made = dirname(made)) {
+    const whole = resolve(path)
+    const kind = (await nodeFileSystem.stat(whole))?.kind
+    // What another process has just made may not be durable yet; what was there at our start is.
+    if (kind === 'directory' && durableDirectories.has(whole)) return
+    const first = await guard(whole, () => fs.mkdir(whole, { recursive: true }))
+    const top = first === undefined ? dirname(whole) : dirname(resolve(first))
+    for (let made = whole; made !== top && made !== dirname(made); made = dirname(made)) {
       await nodeFileSystem.syncDirectory(dirname(made))
     }
+    if (durableDirectories.size > 10_000) durableDirectories.clear()
+    durableDirectories.add(whole)
   },
   rename: (from, to) => guard(to, () => fs.rename(from, to)),
   link: (from, to) => guard(to, () => fs.link(from, to)),

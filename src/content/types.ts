@@ -7,13 +7,20 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** From `offset` on, `length` bytes or to the end. Both in bytes of the content, never of its container. */
+/**
+ * From `offset` on, `length` bytes or to the end. Both in bytes of the content, never of its container. An offset
+ * at or beyond the end is an empty reader; a length beyond it is clamped.
+ */
 export interface ByteRange {
   readonly offset: number
   readonly length?: number
 }
 
-/** A pull of bytes into a buffer that the caller owns and may reuse. One `read` at a time. */
+/**
+ * A pull of bytes into a buffer that the caller owns and may reuse. One `read` at a time, into at least one byte;
+ * neither a `read` nor `close` settles while the buffer may still be written to. The signal that `open` was given
+ * governs the reader's whole life.
+ */
 export interface ByteReader {
   /** Puts 1 to `into.length` bytes at the start of `into` and says how many; 0 means the end, and only that. */
   read(into: Uint8Array): Promise<number>
@@ -23,7 +30,8 @@ export interface ByteReader {
 
 /**
  * The bytes of one content from any offset, as often as asked: whoever writes chooses where to begin, so a write
- * that was interrupted, here or at the far end, takes up where it was.
+ * that was interrupted, here or at the far end, takes up where it was. The bytes are not verified. Whoever calls
+ * it closes each reader before it asks for the next one.
  */
 export type OpenAt = (offset: number) => Promise<ByteReader>
 
@@ -70,7 +78,12 @@ export interface Plan {
   readonly platforms?: readonly Platform[]
 }
 
-/** Where content goes. */
+/**
+ * Where content goes. `copy` calls `prepare` once, then `has`, `write` and `tag`, several at once, and `commit` at
+ * the end; two writes of one digest may overlap, and one of them may answer `present`. After a failure there is no
+ * `commit`, and what was written waits for the next copy. What `has`, `write` or a mount has answered for is kept
+ * from garbage collection, of other processes too, for its grace time.
+ */
 export interface Target extends Source {
   has(content: Descriptor, options?: CallOptions): Promise<boolean>
   /**

@@ -28,6 +28,7 @@ export function isMediaType(text: unknown): text is string {
 /** Keeps unknown members out, known ones checked. @throws DESCRIPTOR_INVALID */
 export function parseDescriptor(value: Json | undefined): Descriptor {
   if (!isObject(value)) throw failure('DESCRIPTOR_INVALID', 'a descriptor is not an object')
+  refuseLookalikes(value, descriptorMembers, 'DESCRIPTOR_INVALID')
   const { mediaType, digest, size } = value
   if (!isMediaType(mediaType)) throw failure('DESCRIPTOR_INVALID', 'a descriptor has no valid mediaType')
   if (!isDigest(digest)) throw failure('DESCRIPTOR_INVALID', 'a descriptor has no valid digest')
@@ -41,7 +42,7 @@ export function parseDescriptor(value: Json | undefined): Descriptor {
     ...(isStrings(value.urls) && { urls: value.urls }),
     ...optionalAnnotations(value.annotations),
     ...(typeof value.artifactType === 'string' && { artifactType: value.artifactType }),
-    ...(isPlatform(value.platform) && { platform: value.platform }),
+    ...optionalPlatform(value.platform),
     ...(typeof value.data === 'string' && { data: value.data }),
   }
 }
@@ -63,6 +64,49 @@ function isStrings(value: Json | undefined): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string')
 }
 
-function isPlatform(value: Json | undefined): value is { os: string; architecture: string } {
-  return isObject(value) && typeof value.os === 'string' && typeof value.architecture === 'string'
+function optionalPlatform(value: Json | undefined): { platform?: Platform } {
+  if (!isObject(value)) return {}
+  const { os, architecture, variant } = value
+  if (typeof os !== 'string' || typeof architecture !== 'string') return {}
+  const version = value['os.version']
+  const features = value['os.features']
+  return {
+    platform: {
+      os,
+      architecture,
+      ...(typeof variant === 'string' && { variant }),
+      ...(typeof version === 'string' && { 'os.version': version }),
+      ...(isStrings(features) && { 'os.features': features }),
+    },
+  }
+}
+
+const descriptorMembers = new Set([
+  'mediaType',
+  'digest',
+  'size',
+  'urls',
+  'annotations',
+  'artifactType',
+  'platform',
+  'data',
+])
+
+/**
+ * Go's encoding/json takes `Layers` for `layers`, and JavaScript does not: a document that tells each of them
+ * something else is refused.
+ */
+export function refuseLookalikes(
+  value: { readonly [key: string]: Json },
+  members: ReadonlySet<string>,
+  code: 'DESCRIPTOR_INVALID' | 'MANIFEST_INVALID',
+): void {
+  for (const key of Object.keys(value)) {
+    if (members.has(key)) continue
+    const folded = key.normalize('NFKC').toLowerCase()
+    for (const member of members) {
+      if (member.toLowerCase() === folded)
+        throw failure(code, `a member is spelled like "${member}", but not quite`)
+    }
+  }
 }

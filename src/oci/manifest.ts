@@ -9,6 +9,17 @@ import {
 } from './descriptor.ts'
 import { isImageType, isIndexType, mediaTypes } from './media-types.ts'
 
+const manifestMembers = new Set([
+  'schemaVersion',
+  'mediaType',
+  'artifactType',
+  'config',
+  'layers',
+  'manifests',
+  'subject',
+  'annotations',
+])
+
 interface Common {
   readonly mediaType: string
   readonly artifactType?: string
@@ -52,6 +63,7 @@ export function parseManifest(
 ): Manifest {
   const body = parseJson(bytes, { maxBytes: bounds.manifestBytes, maxDepth: bounds.jsonDepth })
   if (!isObject(body)) throw failure('MANIFEST_INVALID', 'the manifest is not a JSON object')
+  refuseLookalikes(body, manifestMembers, 'MANIFEST_INVALID')
   if (body.schemaVersion === 1) throw failure('MANIFEST_UNSUPPORTED', 'the manifest is Docker schema 1')
   if (body.schemaVersion !== 2) throw failure('MANIFEST_INVALID', 'schemaVersion is not 2')
   const type = typeOf(body, mediaType)
@@ -59,7 +71,7 @@ export function parseManifest(
     mediaType: type,
     ...(typeof body.artifactType === 'string' &&
       body.artifactType !== '' && { artifactType: body.artifactType }),
-    ...(isObject(body.subject) && { subject: parseDescriptor(body.subject) }),
+    ...(body.subject !== undefined && body.subject !== null && { subject: parseDescriptor(body.subject) }),
     ...optionalAnnotations(body.annotations),
   }
   if (isIndexType(type)) {
@@ -106,14 +118,18 @@ export function referrerDescriptor(
 }
 
 function typeOf(body: { [key: string]: Json }, mediaType: string | undefined): string {
-  const own = typeof body.mediaType === 'string' && body.mediaType !== '' ? body.mediaType : undefined
+  const own = body.mediaType === '' || body.mediaType === null ? undefined : body.mediaType
+  if (own !== undefined && !isMediaType(own)) throw failure('MANIFEST_INVALID', 'mediaType is malformed')
   if (mediaType !== undefined && own !== undefined && mediaType !== own) {
     throw failure('MANIFEST_INVALID', `the manifest says it is ${own}, but is offered as ${mediaType}`)
   }
   const guess = Array.isArray(body.manifests) ? mediaTypes.ociIndex : mediaTypes.ociManifest
   const type = mediaType ?? own ?? guess
   if (!isImageType(type) && !isIndexType(type)) {
-    throw failure('MANIFEST_INVALID', `${type} is not the media type of a manifest`)
+    throw failure(
+      'MANIFEST_INVALID',
+      `${JSON.stringify(type.slice(0, 200))} is not the media type of a manifest`,
+    )
   }
   return type
 }

@@ -70,6 +70,8 @@ test('references are read as distribution reads them', () => {
     assert.deepEqual(parseReference(familiarReference(reference)), reference, text)
   }
   assert.equal(familiarReference(parseReference('nginx:1')), 'nginx:1')
+  assert.equal(familiarReference(parseReference('docker.io/a.b/c')), 'docker.io/a.b/c')
+  assert.equal(familiarReference(parseReference('docker.io/localhost/c')), 'docker.io/localhost/c')
 })
 
 test('what distribution refuses is refused', () => {
@@ -118,6 +120,15 @@ test('platforms', () => {
   assert.ok(!platformMatches(parsePlatform('linux/arm/v6'), parsePlatform('linux/arm/v7')))
   assert.ok(platformMatches(parsePlatform('linux/arm64'), parsePlatform('linux/arm64/v8')))
   assert.ok(platformMatches(parsePlatform('linux/arm64/v8'), parsePlatform('linux/arm64')))
+  assert.ok(platformMatches(parsePlatform('linux/arm/v7'), parsePlatform('linux/arm')))
+  assert.equal(parsePlatform('linux/constructor').architecture, 'constructor')
+  const odd = {
+    mediaType: 'a/b',
+    digest: sha256,
+    size: 0,
+    platform: { os: 'l', architecture: 'a', variant: 7, x: 1 },
+  }
+  assert.deepEqual(parseDescriptor(odd as never).platform, { os: 'l', architecture: 'a' })
   for (const text of ['', 'linux', 'linux/', 'a/b/c/d', 'l x/y']) {
     assert.throws(() => parsePlatform(text), { code: 'PLATFORM_INVALID' })
   }
@@ -182,6 +193,10 @@ test('ambiguous, old, wide and malformed manifests are refused', () => {
     [{ schemaVersion: 2, config: { ...config, digest: 'sha256:x' } }, 'DESCRIPTOR_INVALID'],
     [{ schemaVersion: 2, config, layers: {} }, 'MANIFEST_INVALID'],
     [{ schemaVersion: 2, config, annotations: { a: 1 } }, 'DESCRIPTOR_INVALID'],
+    [{ schemaVersion: 2, config, layers: [], Layers: [config] }, 'MANIFEST_INVALID'],
+    [{ schemaVersion: 2, config: { ...config, Digest: sha256 } }, 'DESCRIPTOR_INVALID'],
+    [{ schemaVersion: 2, mediaType: 5, config, layers: [] }, 'MANIFEST_INVALID'],
+    [{ schemaVersion: 2, config, subject: 'x' }, 'DESCRIPTOR_INVALID'],
   ]
   for (const [body, code] of refusals) {
     assert.throws(() => parseManifest(manifestBytes(body)), { code }, JSON.stringify(body))

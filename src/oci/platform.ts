@@ -12,14 +12,14 @@ export interface Platform {
 const word = /^[a-z0-9][a-z0-9._-]*$/i
 
 // The spellings that people type, and containerd normalises (platforms/database.go).
-const architectures: Readonly<Record<string, string>> = {
-  x86_64: 'amd64',
-  'x86-64': 'amd64',
-  aarch64: 'arm64',
-  armhf: 'arm',
-  armel: 'arm',
-  i386: '386',
-}
+const architectures: ReadonlyMap<string, string> = new Map([
+  ['x86_64', 'amd64'],
+  ['x86-64', 'amd64'],
+  ['aarch64', 'arm64'],
+  ['armhf', 'arm'],
+  ['armel', 'arm'],
+  ['i386', '386'],
+])
 
 /** @throws PLATFORM_INVALID */
 export function parsePlatform(text: string): Platform {
@@ -32,7 +32,7 @@ export function parsePlatform(text: string): Platform {
   ) {
     throw failure('PLATFORM_INVALID', `not a platform: ${JSON.stringify(text.slice(0, 100))}`)
   }
-  const plain = architectures[architecture] ?? architecture
+  const plain = architectures.get(architecture) ?? architecture
   return variant === undefined ? { os, architecture: plain } : { os, architecture: plain, variant }
 }
 
@@ -42,15 +42,15 @@ export function formatPlatform(platform: Platform): string {
 }
 
 /**
- * Whether `offered` is what `wanted` asks for. A wanted platform without a variant takes any;
- * arm64 and arm64/v8 are the same (containerd platforms, Normalize).
+ * Whether `offered` is what `wanted` asks for. A wanted platform without a variant takes any; arm64 is arm64/v8
+ * and arm is arm/v7 (containerd platforms, Normalize).
  */
 export function platformMatches(wanted: Platform, offered: Platform): boolean {
   if (wanted.os !== offered.os || wanted.architecture !== offered.architecture) return false
-  const variant = normalVariant(wanted)
-  return variant === undefined || variant === normalVariant(offered)
+  return wanted.variant === undefined || normalVariant(wanted) === normalVariant(offered)
 }
 
 function normalVariant({ architecture, variant }: Platform): string | undefined {
-  return architecture === 'arm64' && variant === 'v8' ? undefined : variant
+  if (variant !== undefined) return variant
+  return architecture === 'arm64' ? 'v8' : architecture === 'arm' ? 'v7' : undefined
 }

@@ -79,7 +79,8 @@ export function makeReference(parts: {
 }): Reference {
   const { registry, repository, tag, digest } = parts
   if (!isRegistryHost(registry) || !isRepositoryName(repository) || (tag !== undefined && !isTag(tag))) {
-    throw failure('REFERENCE_INVALID', `${registry}/${repository}${tag ? `:${tag}` : ''} is not a reference`)
+    const shown = JSON.stringify(`${registry}/${repository}${tag ? `:${tag}` : ''}`.slice(0, 200))
+    throw failure('REFERENCE_INVALID', `${shown} is not a reference`)
   }
   return mint(registry, repository, tag, digest)
 }
@@ -89,11 +90,26 @@ export function formatReference({ registry, repository, tag, digest }: Reference
   return `${registry}/${repository}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`
 }
 
-/** The form that people write and Docker shows: without `docker.io/` and `library/`. */
+/**
+ * The form that people write and Docker shows, without `docker.io/` and `library/`, where it means the same
+ * reference (`docker.io/a.b/c` must not become the host `a.b`).
+ */
 export function familiarReference(reference: Reference): string {
   const whole = formatReference(reference)
   if (reference.registry !== 'docker.io') return whole
-  return whole.slice('docker.io/'.length).replace(/^library\/(?=[^/]+$)/, '')
+  const short = whole.slice('docker.io/'.length)
+  for (const form of [short.replace(/^library\/(?=[^/]+$)/, ''), short]) {
+    if (meansTheSame(form, whole)) return form
+  }
+  return whole
+}
+
+function meansTheSame(text: string, whole: string): boolean {
+  try {
+    return formatReference(parseReference(text)) === whole
+  } catch {
+    return false
+  }
 }
 
 /** The same repository at another tag or digest. */
