@@ -3,9 +3,11 @@ import { failure } from './codes.ts'
 import {
   type Annotations,
   type Descriptor,
+  isMediaType,
   isObject,
   optionalAnnotations,
   parseDescriptor,
+  refuseLookalikes,
 } from './descriptor.ts'
 import { isImageType, isIndexType, mediaTypes } from './media-types.ts'
 
