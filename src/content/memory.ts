@@ -94,12 +94,14 @@ export class MemoryStore implements Store {
     return this.#contents.get(digest)?.descriptor
   }
 
-  async has(content: Descriptor): Promise<boolean> {
-    return this.#contents.has(content.digest)
+  async has({ mediaType, digest }: Descriptor): Promise<boolean> {
+    const held = this.#contents.get(digest)
+    // Pushed as a blob it is not a manifest yet.
+    return held !== undefined && (!isManifestType(mediaType) || isManifestType(held.descriptor.mediaType))
   }
 
   async write(content: Descriptor, from: OpenAt): Promise<WriteOutcome> {
-    if (this.#contents.has(content.digest)) return 'present'
+    if (await this.has(content)) return 'present'
     const reader = await from(0)
     const check = new Check(content)
     const bytes = new Uint8Array(content.size + 1)
@@ -176,10 +178,11 @@ export class MemoryStore implements Store {
 
   #keep(content: Descriptor, bytes: Uint8Array): void {
     const { mediaType, digest, size } = content
+    const manifest = isManifestType(mediaType) ? parseManifest(bytes, mediaType) : undefined
+    const held = this.#contents.get(digest)
+    if (!manifest && held && isManifestType(held.descriptor.mediaType)) return
     this.#contents.set(digest, { descriptor: { mediaType, digest, size }, bytes })
-    if (!isManifestType(mediaType)) return
-    const manifest = parseManifest(bytes, mediaType)
-    if (!manifest.subject) return
+    if (!manifest?.subject) return
     const list = this.#referrers.get(manifest.subject.digest) ?? new Map<Digest, Descriptor>()
     list.set(digest, referrerDescriptor(manifest, content))
     this.#referrers.set(manifest.subject.digest, list)
