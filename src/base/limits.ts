@@ -37,6 +37,8 @@ export const limits = {
   nameBytes: 255,
   /** Largest extended header (PAX record set, GNU long name) of one tar member. */
   tarHeaderBytes: 1024 * 1024,
+  /** Most bytes of padding after the end of a tar file; tools pad to records of 10 KiB, seldom larger ones. */
+  tarTrailerBytes: 1024 * 1024,
   /** Symbolic links followed on the way to one path. */
   linkHops: 40,
   /** Largest config of an image. */
@@ -80,6 +82,26 @@ export const limits = {
   knownDigests: 200_000,
   /** Most bytes of one download that wait for their reader. */
   waitingBytes: 1024 * 1024,
+  /** Deepest nesting of schemas in one definition of a bundle. */
+  definitionDepth: 32,
+  /** Most schemas in one definition. */
+  definitionSchemas: 2000,
+  /** Longest regular expression in a definition, in UTF-16 units. */
+  patternLength: 1000,
+  /** Longest that one check against a definition may compute, in milliseconds: what stops hostile patterns. */
+  definitionCheckMs: 1000,
+  /** Largest value of a parameter. */
+  parameterBytes: 16 * 1024 * 1024,
+  /** Largest credential. */
+  credentialBytes: 1024 * 1024,
+  /** Largest output of a bundle's action. */
+  outputBytes: 16 * 1024 * 1024,
+  /** Most that is kept of the log of one action. */
+  actionLogBytes: 64 * 1024 * 1024,
+  /** Largest Chart.yaml. */
+  chartFileBytes: 1024 * 1024,
+  /** Most bytes of a chart that are unpacked to find its Chart.yaml. */
+  chartSearchBytes: 64 * 1024 * 1024,
 } as const
 
 /** The same names with any numbers: what tests pass. */
