@@ -3,8 +3,9 @@ import { describe, test } from 'node:test'
 import { isFailure } from '#base/index.ts'
 import { type Descriptor, digestOf, mediaTypes } from '#oci/index.ts'
 import { put, putImage, putJson, seededBytes } from '../../test/support/random-image.ts'
-import { readVerified } from './readers.ts'
-import { imageParcels } from './target.suite.ts'
+import { copy } from './copy.ts'
+import { MemoryStore } from './memory.ts'
+import { bytesReader, readVerified } from './readers.ts'
 import type { Repositories, Store } from './types.ts'
 
 /** Fresh, empty repositories that can be written to. */
@@ -150,13 +151,13 @@ export function storeTests(name: string, make: () => Promise<RepositoriesCase>):
     })
 
     cases('referrers, also before their subject is there, and by type', async (store) => {
-      const { manifest, parts } = imageParcels('subject')
-      const subject = manifest.content
+      const elsewhere = new MemoryStore()
+      const subject = await putImage(elsewhere, 'subject', [5])
       const signature = await putImage(store, 'signature', [1], { subject, artifactType: 'x/signature' })
       const sbom = await putImage(store, 'sbom', [2], { subject, annotations: { made: 'here' } })
       const both = [signature.digest, sbom.digest].sort()
       assert.deepEqual(await digestsOf(store.referrers(subject.digest)), both)
-      for (const { content, bytes: part } of [...parts, manifest]) await put(store, part, content.mediaType)
+      await copy(subject, elsewhere, store)
       assert.deepEqual(await digestsOf(store.referrers(subject.digest)), both)
       const typed = await collect(store.referrers(subject.digest, 'x/signature'))
       assert.deepEqual(typed, [{ ...signature, artifactType: 'x/signature' }])
@@ -172,17 +173,21 @@ export function storeTests(name: string, make: () => Promise<RepositoriesCase>):
     })
 
     cases('the same bytes pushed as blob and as manifest are both', async (store) => {
-      const { manifest } = imageParcels('two doors')
-      await using first = await store.beginUpload()
-      await first.append(manifest.bytes)
-      await first.finish(manifest.content.digest)
-      await store.write(manifest.content, manifest.from())
-      await store.tag(manifest.content, 'x')
-      assert.deepEqual(await store.resolve('x'), manifest.content)
-      await using second = await store.beginUpload()
-      await second.append(manifest.bytes)
-      await second.finish(manifest.content.digest)
-      assert.deepEqual(await store.find(manifest.content.digest), manifest.content)
+      const elsewhere = new MemoryStore()
+      const manifest = await putImage(elsewhere, 'two doors', [5])
+      const body = await readVerified(elsewhere, manifest, manifest.size)
+      const pushAsBlob = async () => {
+        await using upload = await store.beginUpload()
+        await upload.append(body)
+        await upload.finish(manifest.digest)
+      }
+      await pushAsBlob()
+      assert.equal(await store.has(manifest), false)
+      await store.write(manifest, async () => bytesReader(body))
+      await store.tag(manifest, 'x')
+      assert.deepEqual(await store.resolve('x'), manifest)
+      await pushAsBlob()
+      assert.deepEqual(await store.find(manifest.digest), manifest)
     })
 
     cases('a manifest that is none is refused', async (store) => {
