@@ -1,5 +1,4 @@
-import type { OpenFile } from '#base/index.ts'
-import { runtimeLimits } from '../runtime/limits.ts'
+import { limits, type OpenFile } from '#base/index.ts'
 import type { LogEvent } from '../runtime/operation.ts'
 
 /** Keeps what the run tool writes, both streams in the order in which they came, up to a limit. */
@@ -10,7 +9,7 @@ export class LogWriter implements AsyncDisposable {
   /** The two streams write at once: each waits for the one before it. */
   #last: Promise<void> = Promise.resolve()
 
-  constructor(file: OpenFile, maxBytes: number = runtimeLimits.logBytes) {
+  constructor(file: OpenFile, maxBytes: number = limits.actionLogBytes) {
     this.#file = file
     this.#maxBytes = maxBytes
   }

@@ -1,7 +1,6 @@
-import type { Json } from '#base/index.ts'
+import { type Json, type Limits, limits } from '#base/index.ts'
 import { isObject } from '#oci/index.ts'
 import { failure } from '../codes.ts'
-import { type DefinitionLimits, definitionLimits } from './limits.ts'
 
 type Kind = 'schema' | 'schemas' | 'map' | 'items' | 'dependencies' | 'text' | 'pattern' | 'number' | 'count'
 type Rule = Kind | 'flag' | 'texts' | 'types' | 'any' | 'anyList' | 'ref' | 'factor' | 'patternMap'
@@ -41,29 +40,25 @@ const types = new Set(['array', 'boolean', 'integer', 'null', 'number', 'object'
  *
  * @throws DEFINITION_INVALID with the JSON pointer of the place
  */
-export function checkDefinition(
-  definition: Json,
-  at: string,
-  bounds: DefinitionLimits = definitionLimits,
-): Json {
+export function checkDefinition(definition: Json, at: string, bounds: Limits = limits): Json {
   return new Checker(bounds).schema(definition, at, 0)
 }
 
 class Checker {
-  readonly #bounds: DefinitionLimits
+  readonly #bounds: Limits
   #count = 0
 
-  constructor(bounds: DefinitionLimits) {
+  constructor(bounds: Limits) {
     this.#bounds = bounds
   }
 
   schema(value: Json, at: string, depth: number): Json {
     if (typeof value === 'boolean') return value
     if (!isObject(value)) throw invalid(at, 'is neither an object nor a boolean')
-    if (depth > this.#bounds.schemaDepth)
-      throw invalid(at, `is deeper than ${this.#bounds.schemaDepth} schemas`)
-    if (++this.#count > this.#bounds.schemaCount) {
-      throw invalid(at, `comes after ${this.#bounds.schemaCount} schemas, which is the limit`)
+    if (depth > this.#bounds.definitionDepth)
+      throw invalid(at, `is deeper than ${this.#bounds.definitionDepth} schemas`)
+    if (++this.#count > this.#bounds.definitionSchemas) {
+      throw invalid(at, `comes after ${this.#bounds.definitionSchemas} schemas, which is the limit`)
     }
     const copy: { [key: string]: Json } = Object.create(null)
     // draft-07 section 8.3: beside $ref, nothing else counts.

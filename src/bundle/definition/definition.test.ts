@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { isFailure, type Json } from '#base/index.ts'
+import { isFailure, type Json, limits } from '#base/index.ts'
 import { openDefinition } from './definition.ts'
-import { definitionLimits } from './limits.ts'
 
 const fails = (code: string) => (error: unknown) => isFailure(error, code)
 const open = (definition: Json, others: Record<string, Json> = {}) =>
@@ -80,12 +79,12 @@ describe('hostile definitions', () => {
     ['unknown type', { type: 'file' }],
     ['null keyword', { properties: null }],
     ['no schema', { items: 3 }],
-    ['pattern over the limit', { pattern: 'a'.repeat(definitionLimits.patternLength + 1) }],
-    ['depth over the limit', nested(definitionLimits.schemaDepth + 1)],
+    ['pattern over the limit', { pattern: 'a'.repeat(limits.patternLength + 1) }],
+    ['depth over the limit', nested(limits.definitionDepth + 1)],
     [
       'count over the limit',
       {
-        allOf: Array(definitionLimits.schemaCount)
+        allOf: Array(limits.definitionSchemas)
           .fill(true)
           .map(() => ({})),
       },
@@ -98,13 +97,13 @@ describe('hostile definitions', () => {
   }
 
   test('at the limits', () => {
-    assert.ok(fits({ pattern: 'a?'.repeat(definitionLimits.patternLength / 2) }, ''))
-    assert.ok(fits(nested(definitionLimits.schemaDepth), {}))
-    assert.ok(fits({ allOf: Array(definitionLimits.schemaCount - 1).fill({}) }, 1))
+    assert.ok(fits({ pattern: 'a?'.repeat(limits.patternLength / 2) }, ''))
+    assert.ok(fits(nested(limits.definitionDepth), {}))
+    assert.ok(fits({ allOf: Array(limits.definitionSchemas - 1).fill({}) }, 1))
   })
 
   test('a pattern that never ends is stopped', () => {
-    const bounds = { ...definitionLimits, checkMs: 50 }
+    const bounds = { ...limits, definitionCheckMs: 50 }
     const definition = openDefinition({ definitions: { it: { pattern: '^(a+)+$' } } }, 'it', bounds)
     assert.throws(() => definition.problems(`${'a'.repeat(60)}!`), fails('DEFINITION_TOO_COSTLY'))
     assert.deepEqual(definition.problems('aaa'), [])

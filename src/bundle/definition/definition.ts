@@ -1,11 +1,10 @@
 import * as Schema from 'typebox/schema'
-import { type Json, limits } from '#base/index.ts'
+import { type Json, type Limits, limits } from '#base/index.ts'
 import { isObject } from '#oci/index.ts'
 import type { CnabBundle } from '../bundle-schema.ts'
 import { failure } from '../codes.ts'
 import { bare, type Problem, pointer } from '../problems.ts'
 import { checkDefinition } from './check-definition.ts'
-import { type DefinitionLimits, definitionLimits } from './limits.ts'
 import { withinTime } from './within-time.ts'
 
 export type DefinitionType = 'string' | 'integer' | 'number' | 'boolean' | 'object' | 'array' | 'null'
@@ -33,7 +32,7 @@ export interface Definition {
 export function openDefinition(
   bundle: Pick<CnabBundle, 'definitions'>,
   name: string,
-  bounds: DefinitionLimits = definitionLimits,
+  bounds: Limits = limits,
 ): Definition {
   const all = bundle.definitions ?? {}
   const source = Object.hasOwn(all, name) ? all[name] : undefined
@@ -55,8 +54,8 @@ export function openDefinition(
   }
 }
 
-function problemsOf(schema: Json, value: Json, at: string, bounds: DefinitionLimits): Problem[] {
-  const told = withinTime(bounds.checkMs, at, () => {
+function problemsOf(schema: Json, value: Json, at: string, bounds: Limits): Problem[] {
+  const told = withinTime(bounds.definitionCheckMs, at, () => {
     const copy = bare(value)
     const subject = schema as Schema.XSchema
     return Schema.Check(subject, copy) ? [] : Schema.Errors(subject, copy)[1]
@@ -77,7 +76,7 @@ function namesAnother(value: Json): boolean {
 function withNeighbours(
   schema: { [key: string]: Json },
   all: Readonly<Record<string, Json>>,
-  bounds: DefinitionLimits,
+  bounds: Limits,
 ): Json {
   const own = isObject(schema.definitions) ? schema.definitions : {}
   const definitions: { [key: string]: Json } = Object.create(null)

@@ -1,6 +1,5 @@
-import type { OnProgress } from '#base/index.ts'
+import type { Limits, OnProgress } from '#base/index.ts'
 import type { Platform } from '#oci/index.ts'
-import type { RuntimeLimits } from '../runtime/limits.ts'
 import type { Volume } from './volume.ts'
 
 /** What every driver on this machine takes. */
@@ -16,7 +15,7 @@ export interface LocalDriverOptions {
   /** linux on this processor where it is not said. */
   readonly platform?: Platform
   readonly onProgress?: OnProgress
-  readonly limits?: RuntimeLimits
+  readonly limits?: Limits
 }
 
 /** What a run is started with, once everything is in place. */

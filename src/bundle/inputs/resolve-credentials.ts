@@ -1,13 +1,11 @@
 import { spawn } from 'node:child_process'
 import { open } from 'node:fs/promises'
+import { limits } from '#base/index.ts'
 import type { CallOptions } from '#content/index.ts'
 import type { CnabBundle } from '../bundle-schema.ts'
 import { failure } from '../codes.ts'
 import type { CredentialSet, CredentialSource } from './credential-set.ts'
 import { appliesTo } from './resolve-parameters.ts'
-
-/** Largest credential, in bytes. */
-const credentialBytes = 1024 * 1024
 
 /** The ways to the sources of credentials. They are only ever read. */
 export interface CredentialReaders {
@@ -74,10 +72,10 @@ async function read(
         return Buffer.from(value)
       }
       case 'path':
-        bytes = await readers.readFile(source.path, credentialBytes + 1, options)
+        bytes = await readers.readFile(source.path, limits.credentialBytes + 1, options)
         break
       case 'command':
-        bytes = withoutNewline(await readers.run(source.command, credentialBytes + 1, options))
+        bytes = withoutNewline(await readers.run(source.command, limits.credentialBytes + 1, options))
     }
   } catch (error) {
     if (options.signal?.aborted) throw options.signal.reason
@@ -86,7 +84,7 @@ async function read(
     // The cause is dropped on purpose: a command's error may quote its output.
     throw fail(source.kind === 'path' ? `its file cannot be read (${code})` : 'its command failed')
   }
-  if (bytes.length > credentialBytes) throw fail(`it has more than ${credentialBytes} bytes`)
+  if (bytes.length > limits.credentialBytes) throw fail(`it has more than ${limits.credentialBytes} bytes`)
   return bytes
 }
 
@@ -116,21 +114,27 @@ export const machineReaders: CredentialReaders = {
   },
   run(command, maxBytes, { signal }) {
     return new Promise((resolve, reject) => {
-      const child = spawn('/bin/sh', ['-c', command], {
-        stdio: ['ignore', 'pipe', 'ignore'],
-        ...(signal && { signal }),
-      })
+      signal?.throwIfAborted()
+      // A group of its own, so that what the shell started ends with it.
+      const child = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 'pipe', 'ignore'], detached: true })
+      const stop = () => {
+        const isRunning = child.exitCode === null && child.signalCode === null
+        if (child.pid !== undefined && isRunning) process.kill(-child.pid, 'SIGKILL')
+        child.stdout.destroy()
+      }
+      signal?.addEventListener('abort', stop, { once: true })
       const chunks: Buffer[] = []
       let size = 0
       child.stdout.on('data', (chunk: Buffer) => {
+        chunks.push(chunk)
         size += chunk.length
-        if (size > maxBytes) child.kill('SIGKILL')
-        else chunks.push(chunk)
+        if (size >= maxBytes) stop()
       })
       child.on('error', reject)
       child.on('close', (code) => {
-        if (code === 0) resolve(Buffer.concat(chunks))
-        else reject(new Error('the command failed'))
+        signal?.removeEventListener('abort', stop)
+        if (code === 0 || size >= maxBytes) resolve(Buffer.concat(chunks).subarray(0, maxBytes))
+        else reject(signal?.aborted ? signal.reason : new Error('the command failed'))
       })
     })
   },

@@ -1,9 +1,8 @@
-import type { Json } from '#base/index.ts'
+import { type Json, type Limits, limits } from '#base/index.ts'
 import { builtInActions } from '../bundle-rules.ts'
 import type { CnabBundle } from '../bundle-schema.ts'
 import { failure } from '../codes.ts'
 import { type Definition, openDefinition } from '../definition/definition.ts'
-import { type DefinitionLimits, definitionLimits } from '../definition/limits.ts'
 import { tell } from '../problems.ts'
 import { coerceFile, coerceText } from './coerce.ts'
 
@@ -16,7 +15,7 @@ export type GivenParameter =
 export interface ResolveOptions {
   /** Values of the last claim, for what is not given again. */
   readonly previous?: Readonly<Record<string, Json>> | undefined
-  readonly bounds?: DefinitionLimits
+  readonly bounds?: Limits
 }
 
 /**
@@ -30,7 +29,7 @@ export function resolveParameters(
   bundle: CnabBundle,
   action: string,
   given: Readonly<Record<string, GivenParameter>>,
-  { previous = {}, bounds = definitionLimits }: ResolveOptions = {},
+  { previous = {}, bounds = limits }: ResolveOptions = {},
 ): Record<string, Json> {
   const parameters = bundle.parameters ?? {}
   const unknown = Object.keys(given).filter((name) => !Object.hasOwn(parameters, name))
@@ -107,15 +106,13 @@ function isWriteOnly(bundle: CnabBundle, name: string): boolean {
   return !parameter || openDefinition(bundle, parameter.definition).writeOnly
 }
 
-function givenValue(
-  name: string,
-  given: GivenParameter,
-  definition: Definition,
-  bounds: DefinitionLimits,
-): Json {
+function givenValue(name: string, given: GivenParameter, definition: Definition, bounds: Limits): Json {
   const size = 'text' in given ? given.text.length : 'file' in given ? given.file.length : 0
-  if (size > bounds.valueBytes) {
-    throw failure('PARAMETER_INVALID', `${name} has ${size} bytes, over the limit of ${bounds.valueBytes}`)
+  if (size > bounds.parameterBytes) {
+    throw failure(
+      'PARAMETER_INVALID',
+      `${name} has ${size} bytes, over the limit of ${bounds.parameterBytes}`,
+    )
   }
   if ('text' in given) return coerceText(given.text, definition)
   return 'file' in given ? coerceFile(given.file, definition) : given.value

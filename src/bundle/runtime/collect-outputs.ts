@@ -1,8 +1,8 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
+import { type Limits, limits } from '#base/index.ts'
 import { outputsDirectory } from '../bundle-rules.ts'
 import { failure } from '../codes.ts'
-import { type RuntimeLimits, runtimeLimits } from './limits.ts'
 
 /**
  * Reads what the run tool left in the folder that was its /cnab/app/outputs. Every component is opened without
@@ -15,7 +15,7 @@ import { type RuntimeLimits, runtimeLimits } from './limits.ts'
 export async function collectOutputs(
   directory: string,
   outputs: ReadonlyMap<string, string>,
-  bounds: RuntimeLimits = runtimeLimits,
+  bounds: Limits = limits,
 ): Promise<Map<string, Uint8Array>> {
   const values = new Map<string, Uint8Array>()
   for (const [name, path] of outputs) {
