@@ -92,12 +92,15 @@ export class LayoutDirectory {
 
 /** Reads a part of an open file and closes it. */
 export class FileReader implements ByteReader {
-  readonly #file: OpenFile
+  readonly #file: Pick<OpenFile, 'read' | 'close'>
   #at: number
   readonly #end: number
   #closed: Promise<void> | undefined
 
-  constructor(file: OpenFile, { offset, length }: { offset: number; length: number }) {
+  constructor(
+    file: Pick<OpenFile, 'read' | 'close'>,
+    { offset, length }: { offset: number; length: number },
+  ) {
     this.#file = file
     this.#at = offset
     this.#end = offset + length

@@ -13,7 +13,7 @@ import {
   type Reference,
   referrerDescriptor,
 } from '#oci/index.ts'
-import { repositoryAnnotation } from './annotations.ts'
+import { refNameAnnotation, repositoryAnnotation } from './annotations.ts'
 import { failure } from './codes.ts'
 import { pageOf } from './paging.ts'
 import { readVerified } from './readers.ts'
@@ -216,10 +216,12 @@ export class RootedSource {
     const whole = await this.#whole
     if (isDigest(reference)) return whole.resolve(reference, options)
     const roots = await this.#content.roots()
-    const wanted = [reference, wholeText(reference)]
-    const found = roots.find(
-      (root) => wanted.includes(root.reference) || wanted.includes(wholeText(root.reference)),
-    )
+    const wanted = wholeText(reference)
+    const isWanted = (root: Root): boolean =>
+      root.reference === reference || (wanted !== undefined && wholeText(root.reference) === wanted)
+    const found =
+      roots.find(isWanted) ??
+      roots.find(({ descriptor }) => descriptor.annotations?.[refNameAnnotation] === reference)
     if (!found) throw failure('CONTENT_NOT_FOUND', `nothing is named ${reference} here`)
     return found.descriptor
   }
@@ -243,7 +245,12 @@ export class RootedSource {
   }
 }
 
+/** Spelled out, so that NAME:TAG is Docker Hub's; a bare word stays a tag. */
 function wholeText(reference: string | undefined): string | undefined {
-  const whole = wholeName(reference)
-  return whole && formatReference(whole)
+  if (reference === undefined || !/[:/]/.test(reference)) return undefined
+  try {
+    return formatReference(parseReference(reference))
+  } catch {
+    return undefined
+  }
 }

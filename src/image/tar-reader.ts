@@ -1,15 +1,12 @@
 import { type Limits, limits } from '#base/index.ts'
-import { failure } from './codes.ts'
 import {
-  blockBytes,
-  invalid,
-  type MetaKind,
-  parsePaxRecords,
-  parseTarHeader,
+  tarBlockBytes as blockBytes,
   type TarHeader,
   type TarKind,
-  tarText,
-} from './tar-header.ts'
+  type TarMetaKind,
+} from '#content/index.ts'
+import { failure } from './codes.ts'
+import { invalid, parsePaxRecords, parseTarHeader, tarText } from './tar-header.ts'
 
 /** One member of a layer's archive. */
 export interface TarMember {
@@ -43,7 +40,7 @@ export async function* tarMembers(
 ): AsyncGenerator<TarMember> {
   const cursor = new Cursor(chunks)
   try {
-    let meta = new Map<MetaKind, Uint8Array>()
+    let meta = new Map<TarMetaKind, Uint8Array>()
     for (let count = 1; ; count++) {
       const block = await cursor.block()
       if (!block || isZero(block)) {
@@ -79,7 +76,7 @@ export async function* tarMembers(
 
 function describe(
   header: TarHeader,
-  meta: ReadonlyMap<MetaKind, Uint8Array>,
+  meta: ReadonlyMap<TarMetaKind, Uint8Array>,
   bounds: TarLimits,
 ): Omit<TarMember, 'body'> {
   const pax = parsePaxRecords(meta.get('pax') ?? new Uint8Array(0))
@@ -214,7 +211,7 @@ async function expectEnd(cursor: Cursor): Promise<void> {
   }
 }
 
-const isMeta = (kind: TarKind | MetaKind): kind is MetaKind =>
+const isMeta = (kind: TarKind | TarMetaKind): kind is TarMetaKind =>
   kind.startsWith('pax') || kind.startsWith('gnu')
 const paddingOf = (sizeBytes: number): number => (blockBytes - (sizeBytes % blockBytes)) % blockBytes
 const isZero = (block: Uint8Array): boolean => block.every((byte) => byte === 0)

@@ -1,5 +1,5 @@
-import { canonicalJson } from '#base/index.ts'
-import { type Descriptor, mediaTypes } from '#oci/index.ts'
+import type { Descriptor } from '#oci/index.ts'
+import { layoutFiles as filesOf } from '../layout-files.ts'
 import { mergeRoots, plannedRoots } from '../planned-roots.ts'
 import type { Plan } from '../types.ts'
 import { layoutPath } from './format.ts'
@@ -17,9 +17,6 @@ export function layoutFiles(
   earlier: readonly Descriptor[] = [],
 ): SmallFile[] {
   const fresh = plans.flatMap((plan) => plannedRoots(plan, plan.name))
-  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: mergeRoots(earlier, fresh) }
-  return [
-    { path: `${layoutPath}/oci-layout`, bytes: canonicalJson({ imageLayoutVersion: '1.0.0' }) },
-    { path: `${layoutPath}/index.json`, bytes: canonicalJson(index) },
-  ]
+  const files = filesOf(mergeRoots(earlier, fresh))
+  return files.map(({ path, bytes }) => ({ path: `${layoutPath}/${path}`, bytes }))
 }
