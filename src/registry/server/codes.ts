@@ -1,56 +1,22 @@
-import { type CodeTable, type FailureOptions, failures, type SealiftError } from '#base/index.ts'
+import { type CodeTable, failures } from '#base/index.ts'
 
 export const codes = {
-  REQUEST_REFUSED: {
-    meaning: 'The registry server refuses a request; the reply has the distribution-spec error code.',
-    remedy: 'The reply says why.',
+  LISTEN_FAILED: {
+    meaning: 'The server could not take the address it was told to listen on.',
+    remedy: 'Choose another port (or port 0 for any), or stop the program that has it.',
+  },
+  LISTEN_ADDRESS_INVALID: {
+    meaning: 'A text is not an address to listen on.',
+    remedy: 'Write it as HOST:PORT, for instance 127.0.0.1:5000 or [::]:5000.',
+  },
+  TLS_FILES_INVALID: {
+    meaning: 'The certificate and the key for TLS cannot be read or do not belong together.',
+    remedy: 'Give a PEM certificate chain and its unencrypted PEM private key.',
   },
   HTPASSWD_INVALID: {
-    meaning: 'A line of the htpasswd file is not USER:BCRYPT-HASH.',
-    remedy: 'Make it with `htpasswd -nB USER`; only bcrypt is taken.',
-  },
-  LISTEN_FAILED: {
-    meaning: 'The server cannot listen at the address.',
-    remedy: 'Choose another --listen HOST:PORT; port 0 takes any free one.',
+    meaning: 'The password file cannot be read, or a line of it is not USER:HASH with a bcrypt hash.',
+    remedy: 'Write it with `htpasswd -B`; other hashes are too weak and are refused.',
   },
 } as const satisfies CodeTable
 
 export const failure = failures(codes)
-
-/** The error codes of distribution-spec, Error Codes. */
-export type SpecCode =
-  | 'BLOB_UNKNOWN'
-  | 'BLOB_UPLOAD_INVALID'
-  | 'BLOB_UPLOAD_UNKNOWN'
-  | 'DIGEST_INVALID'
-  | 'MANIFEST_BLOB_UNKNOWN'
-  | 'MANIFEST_INVALID'
-  | 'MANIFEST_UNKNOWN'
-  | 'NAME_INVALID'
-  | 'NAME_UNKNOWN'
-  | 'SIZE_INVALID'
-  | 'UNAUTHORIZED'
-  | 'DENIED'
-  | 'UNSUPPORTED'
-  | 'TOOMANYREQUESTS'
-  | 'UNKNOWN'
-
-export interface Refused {
-  readonly status: number
-  readonly code: SpecCode
-  readonly headers?: Readonly<Record<string, string>>
-}
-
-/** A request that gets an error reply: thrown anywhere below the server, written by it alone. */
-export function refuse(
-  status: number,
-  code: SpecCode,
-  message: string,
-  options: FailureOptions & { readonly headers?: Readonly<Record<string, string>> } = {},
-): SealiftError {
-  const { headers, ...rest } = options
-  return failure('REQUEST_REFUSED', message, {
-    ...rest,
-    detail: { ...options.detail, refused: { status, code, ...(headers && { headers }) } satisfies Refused },
-  })
-}

@@ -1,97 +1,171 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isStore, type Repositories, type Repository, type Store } from '#content/index.ts'
-import type { Descriptor, Digest } from '#oci/index.ts'
-import { refuse } from './codes.ts'
-import type { DamageLedger } from './damage.ts'
-import type { ServerLimits } from './limits.ts'
-import type { Metrics } from './metrics.ts'
-import type { UploadLocks } from './upload-locks.ts'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { type AccessRequest, anonymous, type Principal } from './access.ts'
+import type { Refusal } from './refusal.ts'
+import { parseTarget, type Route } from './route.ts'
 
-/** What the resources of one server share. */
-export interface Shared {
-  readonly repositories: Repositories
-  readonly limits: ServerLimits
-  readonly damage: DamageLedger
-  readonly metrics: Metrics
-  readonly uploadLocks: UploadLocks
-}
+/** The client has gone, or was cut off: nothing more can be told to it. */
+export class Gone {}
 
-/** One request and its reply, with what was parsed of it. */
+const api = 'Docker-Distribution-API-Version'
+
+/** One request and its reply. */
 export class Exchange {
-  readonly shared: Shared
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  readonly method: string
+  readonly route: Route
   readonly query: URLSearchParams
-  readonly signal: AbortSignal
-  bytesOut = 0
+  principal: Principal = anonymous
+  /** Bytes of the request's body that arrived. */
+  receivedBytes = 0
+  /** Bytes of the reply's body that were handed to the connection. */
+  sentBytes = 0
+  /** Whether we wait for the client: only then may a connection be cut off because nothing moves on it. */
+  clientTurn = false
+  /** The code of the error that was answered. */
+  code: string | undefined
+  /** Set where the client waits for a go-ahead before it sends the body (`Expect: 100-continue`). */
+  #awaitsContinue: boolean
+  #controller: AbortController | undefined
+  #interrupt: (() => void) | undefined
 
-  constructor(
-    shared: Shared,
-    request: IncomingMessage,
-    response: ServerResponse,
-    query: URLSearchParams,
-    signal: AbortSignal,
-  ) {
-    this.shared = shared
+  constructor(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean) {
     this.request = request
     this.response = response
-    this.query = query
-    this.signal = signal
+    this.method = request.method ?? ''
+    const { route, query } = parseTarget(request.url ?? '')
+    this.route = route
+    this.query = query === '' ? noQuery : new URLSearchParams(query)
+    this.#awaitsContinue = awaitsContinue
+    response.once('close', () => {
+      this.#interrupt?.()
+      if (!response.writableFinished) this.#controller?.abort(new Gone())
+    })
   }
 
-  get isHead(): boolean {
-    return this.request.method === 'HEAD'
+  /** Aborts when the client goes away before it has the whole reply. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.gone) this.#controller.abort(new Gone())
+    return this.#controller.signal
   }
 
-  /** A repository to read; containerd's mirrors tell the host they stand for as `ns`. @throws REQUEST_REFUSED */
-  async repository(name: string): Promise<Repository> {
-    const ns = this.query.get('ns')
-    const { repositories } = this.shared
-    const found =
-      (ns ? await repositories.repository(`${ns}/${name}`) : undefined) ??
-      (await repositories.repository(name))
-    if (!found) throw refuse(404, 'NAME_UNKNOWN', `there is no repository ${name}`)
-    return found
+  get gone(): boolean {
+    return this.response.destroyed || this.request.socket.destroyed
   }
 
-  /** A repository to change, made where it is absent and `create` says so. @throws REQUEST_REFUSED */
-  async store(name: string, create: boolean): Promise<Store> {
-    const { repositories } = this.shared
-    const found = await repositories.repository(name)
-    if (found && isStore(found)) return found
-    if (!repositories.create) throw refuse(405, 'UNSUPPORTED', 'this registry is read only')
-    if (!create && !found) throw refuse(404, 'NAME_UNKNOWN', `there is no repository ${name}`)
-    return repositories.create(name)
+  get remoteAddress(): string | undefined {
+    return this.request.socket.remoteAddress
   }
 
-  /** A reply without a body. */
-  empty(status: number, headers: Record<string, string | string[]> = {}): void {
-    // A 204 must not have a length (RFC 9110, 8.6); all others say that there is nothing.
-    const length = status === 204 ? {} : { 'content-length': '0' }
-    this.response.writeHead(status, { ...headers, ...length }).end()
+  /** What the request's own route names, as a question for whoever decides. */
+  question(verb: AccessRequest['verb'], repository?: string): AccessRequest {
+    const { remoteAddress } = this
+    const reference = referenceOf(this.route)
+    return {
+      principal: this.principal,
+      verb,
+      ...(repository !== undefined && { repository }),
+      ...(reference !== undefined && { reference }),
+      ...(remoteAddress !== undefined && { remoteAddress }),
+    }
   }
 
-  body(status: number, bytes: Uint8Array, headers: Record<string, string | string[]>): void {
-    this.response.writeHead(status, { ...headers, 'content-length': String(bytes.length) })
-    if (!this.isHead) this.bytesOut += bytes.length
-    this.response.end(this.isHead ? undefined : bytes)
+  /** Sends the head of a reply whose body follows by `write` and `end`. */
+  head(status: number, sizeBytes: number, headers: OutgoingHttpHeaders): void {
+    headers[api] = 'registry/2.0'
+    headers['Content-Length'] = sizeBytes
+    this.response.writeHead(status, headers)
   }
 
-  json(status: number, value: unknown, headers: Record<string, string | string[]> = {}): void {
-    const type = { 'content-type': 'application/json; charset=utf-8' }
-    this.body(status, Buffer.from(JSON.stringify(value)), { ...type, ...headers })
+  /** A whole reply. The body is left out where the method is HEAD, its length is not. */
+  reply(status: number, headers: OutgoingHttpHeaders, body?: Uint8Array): void {
+    // A 204 must not have a Content-Length (RFC 9110 section 8.6).
+    if (status === 204 || status === 304) {
+      headers[api] = 'registry/2.0'
+      this.response.writeHead(status, headers).end()
+      return
+    }
+    this.head(status, body?.length ?? 0, headers)
+    if (body === undefined || this.method === 'HEAD') {
+      this.response.end()
+    } else {
+      this.sentBytes += body.length
+      this.response.end(body)
+    }
+  }
+
+  json(status: number, value: unknown, headers: OutgoingHttpHeaders = {}, type = 'application/json'): void {
+    this.reply(status, { 'Content-Type': type, ...headers }, Buffer.from(JSON.stringify(value)))
+  }
+
+  /** Answers with an error, or breaks the connection off where a reply has begun already. */
+  refuse(refusal: Refusal, drainBytes: number): void {
+    this.code = refusal.code
+    if (this.gone) return
+    if (this.response.headersSent) {
+      this.breakOff()
+      return
+    }
+    const headers: OutgoingHttpHeaders = { 'Content-Type': 'application/json', ...refusal.headers }
+    if (this.#hasLongBody(drainBytes)) headers.Connection = 'close'
+    this.reply(refusal.status, headers, refusal.body())
+  }
+
+  /** Ends the connection so that the client cannot take what it has for the whole. */
+  breakOff(): void {
+    this.request.socket.destroy()
+  }
+
+  /** Resolves when the bytes have left for the kernel and the buffer may be used again. @throws Gone */
+  write(bytes: Uint8Array): Promise<void> {
+    this.sentBytes += bytes.length
+    return this.#sent((done) => this.response.write(bytes, done))
+  }
+
+  /** Like `write`, for the last bytes of the body. */
+  end(bytes: Uint8Array): Promise<void> {
+    this.sentBytes += bytes.length
+    return this.#sent((done) => this.response.end(bytes, done))
+  }
+
+  /** To be called before the body is read. */
+  wantBody(): void {
+    if (this.#awaitsContinue) this.response.writeContinue()
+    this.#awaitsContinue = false
+  }
+
+  #sent(send: (done: (error?: Error | null) => void) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.gone) {
+        reject(new Gone())
+        return
+      }
+      this.#interrupt = () => reject(new Gone())
+      this.clientTurn = true
+      send((error) => {
+        this.clientTurn = false
+        if (error) reject(new Gone())
+        else resolve()
+      })
+    })
+  }
+
+  #hasLongBody(drainBytes: number): boolean {
+    const { request } = this
+    if (request.complete) return false
+    if (this.#awaitsContinue) return true
+    const length = request.headers['content-length']
+    return length === undefined
+      ? request.headers['transfer-encoding'] !== undefined
+      : Number(length) > drainBytes
   }
 }
 
-/** The headers that say which content a reply is about. */
-export const contentHeaders = ({ mediaType, digest }: Descriptor): Record<string, string> => ({
-  'content-type': mediaType,
-  'docker-content-digest': digest,
-  etag: `"${digest}"`,
-})
+const noQuery = new URLSearchParams()
 
-/** Whether the client holds this content already (RFC 9110, 13.1.2). */
-export function isUnchanged(request: IncomingMessage, digest: Digest): boolean {
-  const header = request.headers['if-none-match']
-  return header?.split(',').some((tag) => tag.trim().replace(/^W\//, '') === `"${digest}"`) === true
+export function referenceOf(route: Route): string | undefined {
+  if (route.resource === 'manifest') return route.reference
+  if (route.resource === 'blob' || route.resource === 'referrers') return route.digest
+  return route.resource === 'upload' ? route.id : undefined
 }

@@ -1,10 +1,8 @@
-export type { Access, AccessAnswer, AccessRequest, Verb } from './access.ts'
+export type { Access, AccessDecision, AccessRequest, Principal } from './access.ts'
+export { type PasswordComparer, threadComparer } from './authentication/compare-password.ts'
 export { codes as serverCodes } from './codes.ts'
-export { type PasswordFile, parseHtpasswd } from './htpasswd.ts'
-export { type ServerLimits, serverLimits } from './limits.ts'
-export {
-  createRegistryServer,
-  type RegistryServer,
-  type RegistryServerOptions,
-  type RequestEvent,
-} from './server.ts'
+export type { Sparse } from './context.ts'
+export { createRegistryServer } from './create-registry-server.ts'
+export type { RegistryServer, RegistryServerOptions, ServerAddress } from './options.ts'
+export type { Log, LogEvent } from './request-log.ts'
+export type { Stamped } from './verification.ts'

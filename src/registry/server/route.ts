@@ -1,76 +1,79 @@
-import { type Digest, isDigest, isRepositoryName, isTag } from '#oci/index.ts'
-import { refuse } from './codes.ts'
+import { isRepositoryName } from '#oci/index.ts'
 
-/** One request's resource, its parts parsed (distribution-spec, Endpoints). */
+/** Where a request goes (distribution-spec, Endpoints). `reference` and `digest` are as the client wrote them. */
 export type Route =
-  | { readonly resource: 'base' }
-  | { readonly resource: 'catalog' }
-  | { readonly resource: 'health' }
-  | { readonly resource: 'metrics' }
-  | { readonly resource: 'blob'; readonly name: string; readonly digest: Digest }
-  | { readonly resource: 'uploads'; readonly name: string }
-  | { readonly resource: 'upload'; readonly name: string; readonly id: string }
-  | {
-      readonly resource: 'manifest'
-      readonly name: string
-      readonly reference: Digest | string
-      readonly byDigest: boolean
-    }
-  | { readonly resource: 'tags'; readonly name: string }
-  | { readonly resource: 'referrers'; readonly name: string; readonly digest: Digest }
+  | { readonly resource: 'health' | 'metrics' | 'base' | 'catalog' | 'unknown' }
+  | { readonly resource: 'badName'; readonly repository: string }
+  | { readonly resource: 'tags' | 'uploads'; readonly repository: string }
+  | { readonly resource: 'manifest'; readonly repository: string; readonly reference: string }
+  | { readonly resource: 'blob' | 'referrers'; readonly repository: string; readonly digest: string }
+  | { readonly resource: 'upload'; readonly repository: string; readonly id: string }
 
-const uploadId = /^[A-Za-z0-9-]{8,64}$/
+export type Resource = Route['resource']
 
-/** @param path the request target up to the query. Unknown paths give undefined. @throws REQUEST_REFUSED */
-export function parseRoute(path: string): Route | undefined {
+/** A request target in its two parts; the query is without its question mark. */
+export interface Target {
+  readonly route: Route
+  readonly query: string
+}
+
+/**
+ * Reads a request target (RFC 9112 section 3.2: the origin form, or the absolute form of proxies). Never throws:
+ * what is no route is `unknown`, what is a route with a malformed repository `badName`.
+ *
+ * Repository names hold slashes, and any word between them ('blobs', 'tags'), so a path is read from its end. It
+ * is cut at slashes before it is decoded: an encoded slash never makes a component.
+ */
+export function parseTarget(target: string): Target {
+  let path = target
+  if (!path.startsWith('/')) path = path.replace(/^https?:\/\/[^/?#]*/i, '')
+  const mark = path.indexOf('?')
+  const query = mark < 0 ? '' : path.slice(mark + 1)
+  return { route: parsePath(mark < 0 ? path : path.slice(0, mark)), query }
+}
+
+const unknown: Route = { resource: 'unknown' }
+
+function parsePath(path: string): Route {
+  if (!path.startsWith('/v2')) {
+    if (path === '/healthz') return { resource: 'health' }
+    return path === '/metrics' ? { resource: 'metrics' } : unknown
+  }
   if (path === '/v2/' || path === '/v2') return { resource: 'base' }
-  if (path === '/healthz') return { resource: 'health' }
-  if (path === '/metrics') return { resource: 'metrics' }
   if (path === '/v2/_catalog') return { resource: 'catalog' }
-  if (!path.startsWith('/v2/')) return undefined
-  const parts = decode(path.slice('/v2/'.length)).split('/')
-  const last = parts.at(-1) as string
+  const parts = decode(path)
+  if (parts === undefined || parts[1] !== 'v2') return unknown
+  const last = parts.at(-1)!
   const before = parts.at(-2)
-  const name = (count: number) => repositoryName(parts.slice(0, -count).join('/'))
-  if (last === 'list' && before === 'tags') return { resource: 'tags', name: name(2) }
-  if (before === 'manifests') {
-    const byDigest = last.includes(':')
-    if (byDigest) return { resource: 'manifest', name: name(2), reference: digest(last), byDigest }
-    if (!isTag(last)) throw refuse(404, 'MANIFEST_UNKNOWN', 'the tag is malformed')
-    return { resource: 'manifest', name: name(2), reference: last, byDigest }
+  if (last === 'list' && before === 'tags')
+    return named(parts, 2, (repository) => ({ resource: 'tags', repository }))
+  if (before === 'manifests')
+    return named(parts, 2, (repository) => ({ resource: 'manifest', repository, reference: last }))
+  if (before === 'referrers')
+    return named(parts, 2, (repository) => ({ resource: 'referrers', repository, digest: last }))
+  if (before === 'uploads' && parts.at(-3) === 'blobs') {
+    if (last === '') return named(parts, 3, (repository) => ({ resource: 'uploads', repository }))
+    return named(parts, 3, (repository) => ({ resource: 'upload', repository, id: last }))
   }
-  if (before === 'referrers') return { resource: 'referrers', name: name(2), digest: digest(last) }
-  if (parts.at(-3) === 'blobs' && before === 'uploads') {
-    if (last === '') return { resource: 'uploads', name: name(3) }
-    if (!uploadId.test(last)) throw refuse(404, 'BLOB_UPLOAD_UNKNOWN', 'there is no such upload')
-    return { resource: 'upload', name: name(3), id: last }
-  }
-  if (before === 'blobs') {
-    if (last === 'uploads') return { resource: 'uploads', name: name(2) }
-    return { resource: 'blob', name: name(2), digest: digest(last) }
-  }
-  return undefined
+  if (before !== 'blobs') return unknown
+  if (last === 'uploads') return named(parts, 2, (repository) => ({ resource: 'uploads', repository }))
+  return named(parts, 2, (repository) => ({ resource: 'blob', repository, digest: last }))
 }
 
-/** Percent-encoding is undone once, and what only an attacker encodes is refused. */
-function decode(path: string): string {
-  if (!path.includes('%')) return path
-  if (/%(2f|5c|00|25|2e)/i.test(path))
-    throw refuse(400, 'NAME_INVALID', 'the path encodes what need not be encoded')
+function decode(path: string): string[] | undefined {
+  if (!path.includes('%')) return path.split('/')
   try {
-    return decodeURIComponent(path)
+    return path.split('/').map(decodeURIComponent)
   } catch {
-    throw refuse(400, 'NAME_INVALID', 'the path is not valid percent-encoding')
+    return undefined
   }
 }
 
-function repositoryName(name: string): string {
-  if (!isRepositoryName(name)) throw refuse(400, 'NAME_INVALID', 'the repository name is malformed')
-  return name
-}
-
-function digest(text: string): Digest {
-  if (!isDigest(text))
-    throw refuse(400, 'DIGEST_INVALID', 'the digest is malformed or of an unknown algorithm')
-  return text
+/** The repository is all between `/v2/` and the last `tail` parts; the grammar leaves no room for '..' or ''. */
+function named(parts: readonly string[], tail: number, make: (repository: string) => Route): Route {
+  const components = parts.slice(2, parts.length - tail)
+  const repository = components.join('/')
+  // A decoded slash would join two components: each is looked at by itself.
+  const whole = components.every((component) => !component.includes('/'))
+  return whole && isRepositoryName(repository) ? make(repository) : { resource: 'badName', repository }
 }

@@ -1,0 +1,95 @@
+import type { ServerLimits } from '#base/index.ts'
+import type { Repositories, Repository, Store } from '#content/index.ts'
+import type { Access } from './access.ts'
+import type { BufferPool } from './buffer-pool.ts'
+import type { Counters } from './counters.ts'
+import type { Exchange } from './exchange.ts'
+import type { Manifests } from './manifests.ts'
+import { Refusal, type WireCode } from './refusal.ts'
+import type { Log } from './request-log.ts'
+import type { SlowBodies } from './slow-bodies.ts'
+import type { UploadSessions } from './upload-sessions.ts'
+import type { Verification } from './verification.ts'
+
+/** Which contents that a manifest names may be absent when it is pushed. */
+export type Sparse = 'none' | 'indexes' | 'manifests'
+
+/** What all resources share. */
+export interface Context {
+  readonly repositories: Repositories
+  readonly sparse: Sparse
+  /** Absent where everybody may do everything. */
+  readonly access: Access | undefined
+  /** Whether users prove who they are. */
+  readonly hasPasswords: boolean
+  readonly limits: ServerLimits
+  readonly log: Log
+  readonly counters: Counters
+  readonly buffers: BufferPool
+  readonly verification: Verification
+  readonly manifests: Manifests
+  readonly sessions: UploadSessions
+  readonly slowBodies: SlowBodies
+  readonly gauges: () => Readonly<Record<string, readonly [help: string, value: number]>>
+  readonly stopping: () => boolean
+}
+
+/** One method of one resource. */
+export type Operation = (context: Context, exchange: Exchange) => Promise<void>
+
+/** The methods of one resource. HEAD is not listed: it is GET without the body. */
+export interface Resource {
+  /** The code of what is not found in it. */
+  readonly notFound: WireCode
+  readonly methods: Readonly<Record<string, Operation>>
+}
+
+/** @throws Refusal 401 or 403 */
+export async function authorize(
+  { access }: Context,
+  exchange: Exchange,
+  verb: 'pull' | 'push' | 'delete' | 'catalog',
+  repository?: string,
+): Promise<void> {
+  if (!access) return
+  const decision = await access(exchange.question(verb, repository), exchange.signal)
+  if (decision.allowed) return
+  const message = decision.reason ?? `${verb} is not allowed here`
+  if (exchange.principal.kind === 'anonymous') throw unauthorized(message)
+  throw new Refusal(403, 'DENIED', message)
+}
+
+/** RFC 7617. The challenge is what makes clients send the password that they have. */
+export const unauthorized = (message: string): Refusal =>
+  new Refusal(401, 'UNAUTHORIZED', message, {
+    headers: { 'WWW-Authenticate': 'Basic realm="sealift", charset="UTF-8"' },
+  })
+
+export const isStore = (repository: Repository): repository is Store => 'beginUpload' in repository
+
+/**
+ * The repository to push to, made where it is not there yet.
+ * @throws Refusal 405 where all is read only
+ */
+export async function storeToWrite({ repositories }: Context, name: string): Promise<Store> {
+  if (!repositories.create) throw readOnly()
+  return await repositories.create(name)
+}
+
+/**
+ * The repository to delete from or to look for uploads in, never made.
+ * @throws Refusal 404 where it is not there, 405 where it is read only
+ */
+export async function storeToChange(
+  { repositories }: Context,
+  name: string,
+  exchange: Exchange,
+): Promise<Store> {
+  if (!repositories.create) throw readOnly()
+  const repository = await repositories.repository(name, { signal: exchange.signal })
+  if (!repository) throw new Refusal(404, 'NAME_UNKNOWN', `there is no repository ${name}`)
+  return isStore(repository) ? repository : await repositories.create(name)
+}
+
+const readOnly = () =>
+  new Refusal(405, 'UNSUPPORTED', 'this registry is read only', { headers: { Allow: 'GET, HEAD' } })

@@ -1,0 +1,59 @@
+import type { FileSystem, ServerLimits } from '#base/index.ts'
+import type { Repositories } from '#content/index.ts'
+import type { Access } from './access.ts'
+import type { PasswordComparer } from './authentication/compare-password.ts'
+import type { Sparse } from './context.ts'
+import type { Log } from './request-log.ts'
+
+export interface RegistryServerOptions {
+  /** What is served. Where it has no `create`, or a repository is no `Store`, writing is answered 405. */
+  readonly repositories: Repositories
+  /** Decides every request. Without it: everybody may do everything, or users may, where there are passwords. */
+  readonly access?: Access
+  /** PEM files; they are read again when they change. */
+  readonly tls?: { readonly certificatePath: string; readonly keyPath: string }
+  /** A bcrypt password file, read again when it changes. */
+  readonly htpasswd?: {
+    readonly path: string
+    /** Whether pulling needs no password; it does where it is not said. Ignored where there is an `access`. */
+    readonly anonymousPull?: boolean
+  }
+  /**
+   * Whether what a pushed manifest names may be absent: never, children of an index (where it is not said), or
+   * also layers and configs. Non-distributable layers and subjects always may.
+   */
+  readonly sparse?: Sparse
+  readonly limits?: Partial<ServerLimits>
+  readonly log?: Log
+  /** Milliseconds since some moment. */
+  readonly now?: () => number
+  readonly fs?: FileSystem
+  readonly passwordComparer?: PasswordComparer
+  /** How often the files above are looked at. */
+  readonly reloadMs?: number
+}
+
+/** Where a server can be reached. */
+export interface ServerAddress {
+  readonly host: string
+  readonly port: number
+  /** HOST:PORT, as references begin with it. */
+  readonly registry: string
+  readonly url: string
+}
+
+/** A server that is made but does nothing before `listen`. Disposing closes it without grace. */
+export interface RegistryServer extends AsyncDisposable {
+  /**
+   * Takes requests at HOST:PORT; port 0 takes any that is free.
+   * @throws LISTEN_FAILED, LISTEN_ADDRESS_INVALID, TLS_FILES_INVALID, HTPASSWD_INVALID, FILE_SYSTEM
+   */
+  listen(address: string): Promise<ServerAddress>
+  /** Reads the certificate, key and password files now, without waiting for the next look. */
+  reload(): Promise<void>
+  /**
+   * Takes no further connection, finishes what is under way, and cuts off what is not done after `graceMs`
+   * (10 s where it is not said). Uploads that are not finished can be resumed after a restart.
+   */
+  close(options?: { readonly graceMs?: number }): Promise<void>
+}
