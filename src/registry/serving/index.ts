@@ -1,8 +1,0 @@
-export type { Access, AccessDecision, AccessRequest, Principal } from './access.ts'
-export { type PasswordComparer, threadComparer } from './authentication/compare-password.ts'
-export { codes as serverCodes } from './codes.ts'
-export type { Sparse } from './context.ts'
-export { createRegistryServer } from './create-registry-server.ts'
-export type { RegistryServer, RegistryServerOptions, ServerAddress } from './options.ts'
-export type { Log, LogEvent } from './request-log.ts'
-export type { Stamped } from './verification.ts'
