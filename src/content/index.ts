@@ -2,6 +2,12 @@ export { type ArchiveContainer, openArchive } from './archive/container.ts'
 export { ArchiveWriter, type ArchiveWriterOptions } from './archive/writer.ts'
 export { codes, failure as contentFailure } from './codes.ts'
 export { copy, copyAll } from './copy.ts'
+export {
+  DataDirectory,
+  type DataDirectoryOptions,
+  openDataDirectory,
+} from './data-directory/data-directory.ts'
+export { collectGarbage, type GarbageOptions, type GarbageReport } from './data-directory/garbage.ts'
 export { openDockerArchive } from './docker-archive.ts'
 export { isStore } from './is-store.ts'
 export { type OpenLayoutOptions, openLayout, repositoryNameFor } from './layout.ts'
@@ -10,6 +16,7 @@ export { MemoryRepositories, MemoryStore } from './memory.ts'
 export { type BundleContainer, openOciArchive } from './oci-archive.ts'
 export { OciArchiveTarget, type OciArchiveTargetOptions } from './oci-archive-target.ts'
 export { type ContainerKind, type OpenedContainer, openContainer } from './open-container.ts'
+export { overlay } from './overlay.ts'
 export { byBytes, pageOf } from './paging.ts'
 export { parallel } from './parallel.ts'
 export {

@@ -102,7 +102,7 @@ class Registry implements RegistryServer {
   }
 
   #makeContext(): Context {
-    const { repositories, sparse = 'indexes', htpasswd } = this.#options
+    const { repositories, sparse = 'manifests', htpasswd } = this.#options
     const limits = this.#limits
     const buffers = new BufferPool(limits.bufferBytes)
     const sessions = new UploadSessions({ ...limits, now: this.#now })

@@ -19,8 +19,9 @@ export interface RegistryServerOptions {
     readonly anonymousPull?: boolean
   }
   /**
-   * Whether what a pushed manifest names may be absent: never, children of an index (where it is not said), or
-   * also layers and configs. Non-distributable layers and subjects always may.
+   * Whether what a pushed manifest names may be absent: never, children of an index, or also layers and configs
+   * (where it is not said: the conformance suite's sparse part asks for it). Non-distributable layers and subjects
+   * always may.
    */
   readonly sparse?: Sparse
   readonly limits?: Partial<ServerLimits>

@@ -1,0 +1,81 @@
+import { dirname } from 'node:path'
+import { type FileSystem, isFailure } from '#base/index.ts'
+
+/** Small durable files and durable names, with as few syncs as many pushes at once need. */
+export class Durable {
+  readonly fs: FileSystem
+  readonly #running = new Map<string, { promise: Promise<void>; next?: Promise<void> }>()
+
+  constructor(fs: FileSystem) {
+    this.fs = fs
+  }
+
+  /** Brings the names in a directory to the disk. Calls that come while one runs share the next one. */
+  names(directory: string): Promise<void> {
+    const running = this.#running.get(directory)
+    if (!running) return this.#run(directory)
+    running.next ??= running.promise.catch(() => undefined).then(() => this.#run(directory))
+    return running.next
+  }
+
+  #run(directory: string): Promise<void> {
+    const promise = this.fs.syncDirectory(directory).finally(() => {
+      if (this.#running.get(directory)?.promise === promise) this.#running.delete(directory)
+    })
+    this.#running.set(directory, { promise })
+    return promise
+  }
+
+  /** An empty file; nothing happens where it exists. */
+  async mark(path: string): Promise<void> {
+    const file = await this.fs.open(path, 'exclusive').catch((error: unknown) => {
+      if (errnoOf(error) === 'EEXIST') return undefined
+      throw error
+    })
+    await file?.close()
+    await this.names(dirname(path))
+  }
+
+  /** A small file, replaced in one step. */
+  async put(path: string, text: string): Promise<void> {
+    const fresh = `${path}.${crypto.randomUUID()}.new`
+    const file = await this.fs.open(fresh, 'exclusive')
+    try {
+      await file.write(Buffer.from(text), 0)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await this.fs.rename(fresh, path)
+    await this.names(dirname(path))
+  }
+
+  /** The text of a small file; undefined where it is absent. Anything over `maxBytes` is not ours. */
+  async text(path: string, maxBytes = 64 * 1024): Promise<string | undefined> {
+    const file = await this.fs.open(path, 'read').catch((error: unknown) => {
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
+      throw error
+    })
+    if (!file) return undefined
+    try {
+      const bytes = Buffer.alloc(maxBytes)
+      let filled = 0
+      for (let count = -1; count !== 0 && filled < maxBytes; filled += count) {
+        count = await file.read(bytes.subarray(filled), filled)
+      }
+      return bytes.toString('utf8', 0, filled)
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Takes a name away, durably; false where there was none. */
+  async drop(path: string): Promise<boolean> {
+    if (!(await this.fs.stat(path))) return false
+    await this.fs.remove(path)
+    await this.names(dirname(path))
+    return true
+  }
+}
+
+export const errnoOf = (error: unknown): unknown => (isFailure(error) ? error.detail.errno : undefined)

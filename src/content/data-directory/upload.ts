@@ -1,0 +1,169 @@
+import { randomUUID } from 'node:crypto'
+import type { OpenFile } from '#base/index.ts'
+import { type Descriptor, type Digest, Digester, digestAlgorithm, mediaTypes } from '#oci/index.ts'
+import { failure } from '../codes.ts'
+import type { Upload } from '../types.ts'
+import type { RepositoryPaths } from './paths.ts'
+import type { Shelves } from './shelves.ts'
+
+const idGrammar = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+export const isUploadId = (text: string): boolean => idGrammar.test(text)
+
+const bufferBytes = 1024 * 1024
+const free: Buffer[] = []
+
+/** A push in progress: a file that grows, hashed as it does. */
+export class FileUpload implements Upload {
+  readonly id: string
+  readonly #shelves: Shelves
+  readonly #paths: RepositoryPaths
+  readonly #link: (digest: Digest) => Promise<void>
+  readonly #file: OpenFile
+  readonly #digester: Digester
+  /** Bytes in the file. */
+  #written: number
+  #buffer: Buffer | undefined
+  #buffered = 0
+  #writing: Promise<void> = Promise.resolve()
+  #spare: Buffer | undefined
+  #dirty = false
+  #ended = false
+
+  private constructor(
+    shelves: Shelves,
+    paths: RepositoryPaths,
+    id: string,
+    link: (digest: Digest) => Promise<void>,
+    file: OpenFile,
+    digester: Digester,
+    written: number,
+  ) {
+    this.#shelves = shelves
+    this.#paths = paths
+    this.id = id
+    this.#link = link
+    this.#file = file
+    this.#digester = digester
+    this.#written = written
+  }
+
+  static async begin(
+    shelves: Shelves,
+    paths: RepositoryPaths,
+    link: (digest: Digest) => Promise<void>,
+  ): Promise<FileUpload> {
+    const id = randomUUID()
+    const file = await shelves.fs.open(paths.upload(id), 'exclusive')
+    return new FileUpload(shelves, paths, id, link, file, new Digester(), 0)
+  }
+
+  static async takeUp(
+    shelves: Shelves,
+    paths: RepositoryPaths,
+    id: string,
+    link: (digest: Digest) => Promise<void>,
+  ): Promise<FileUpload | undefined> {
+    if (!(await shelves.fs.stat(paths.upload(id)))) return undefined
+    const file = await shelves.fs.open(paths.upload(id), 'update')
+    try {
+      const size = await file.size()
+      const digester = shelves.uploadStates.take(id, size)?.digester ?? (await hashFile(file, 'sha256'))
+      return new FileUpload(shelves, paths, id, link, file, digester, size)
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  get offset(): number {
+    return this.#written + this.#buffered
+  }
+
+  async append(bytes: Uint8Array): Promise<void> {
+    this.#digester.update(bytes)
+    for (let at = 0; at < bytes.length; ) {
+      this.#buffer ??= this.#spare ?? free.pop() ?? Buffer.allocUnsafeSlow(bufferBytes)
+      const part = bytes.subarray(at, at + bufferBytes - this.#buffered)
+      this.#buffer.set(part, this.#buffered)
+      this.#buffered += part.length
+      at += part.length
+      if (this.#buffered === bufferBytes) await this.#flush()
+    }
+  }
+
+  async finish(digest: Digest): Promise<Descriptor> {
+    await this.#flush()
+    await this.#writing
+    const algorithm = digestAlgorithm(digest)
+    // Which algorithm it is to be is known only now; sha256 was computed on the way.
+    const actual = (algorithm === 'sha256' ? this.#digester : await hashFile(this.#file, algorithm)).finish()
+    if (actual !== digest) {
+      await this.cancel()
+      throw failure('DIGEST_MISMATCH', `the upload has the digest ${actual}, not ${digest}`, {
+        detail: { expected: digest, actual },
+      })
+    }
+    if (this.#dirty) await this.#file.sync()
+    const directory = this.#shelves.paths.blobDirectory(digest)
+    await this.#shelves.fs.makeDirectory(directory)
+    await this.#end()
+    await this.#shelves.fs.rename(this.#paths.upload(this.id), this.#shelves.paths.blob(digest))
+    await this.#shelves.durable.names(directory)
+    await this.#link(digest)
+    return { mediaType: mediaTypes.octets, digest, size: this.#written }
+  }
+
+  async cancel(): Promise<void> {
+    await this.#end()
+    await this.#shelves.fs.remove(this.#paths.upload(this.id))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#ended) return
+    await this.#flush()
+    await this.#writing
+    // What the client is told to have arrived must be there after a power cut.
+    if (this.#dirty) await this.#file.sync()
+    this.#shelves.uploadStates.keep(this.id, { digester: this.#digester, offset: this.#written })
+    await this.#end()
+  }
+
+  /** Hands the full buffer to the disk; the next one fills meanwhile. */
+  async #flush(): Promise<void> {
+    const buffer = this.#buffer
+    if (!buffer || this.#buffered === 0) return
+    const bytes = buffer.subarray(0, this.#buffered)
+    const position = this.#written
+    this.#written += this.#buffered
+    this.#buffered = 0
+    this.#dirty = true
+    this.#buffer = undefined
+    await this.#writing
+    this.#spare = undefined
+    this.#writing = this.#file.write(bytes, position).then(() => {
+      this.#spare = buffer
+    })
+    this.#writing.catch(() => undefined)
+  }
+
+  async #end(): Promise<void> {
+    if (this.#ended) return
+    this.#ended = true
+    await this.#writing.catch(() => undefined)
+    for (const buffer of [this.#buffer, this.#spare]) if (buffer && free.length < 64) free.push(buffer)
+    this.#buffer = undefined
+    this.#spare = undefined
+    await this.#file.close()
+  }
+}
+
+async function hashFile(file: OpenFile, algorithm: 'sha256' | 'sha384' | 'sha512'): Promise<Digester> {
+  const digester = new Digester(algorithm)
+  const buffer = Buffer.allocUnsafe(bufferBytes)
+  for (let at = 0; ; ) {
+    const count = await file.read(buffer, at)
+    if (count === 0) return digester
+    digester.update(buffer.subarray(0, count))
+    at += count
+  }
+}
