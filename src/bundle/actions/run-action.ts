@@ -86,12 +86,12 @@ export async function runAction(
   const last = lastModifying(history)
   checkState(request, last)
   if (!request.bundle && last && actionTraits(last.claim.bundle, request.action).stateless) {
-    return runStateless({ ...request, bundle: last.claim.bundle }, context, signal)
+    return await runStateless({ ...request, bundle: last.claim.bundle }, context, signal)
   }
   const prepared = await prepare(request, context, history, signal)
   await store.addClaim(prepared.claim)
   await store.addResult(request.name, resultOf(store, prepared.claim, 'running'))
-  return carryOut(prepared, context, signal)
+  return await carryOut(prepared, context, signal)
 }
 
 interface Prepared {
