@@ -12,7 +12,12 @@ export function application(context: Pick<Context, 'process' | 'env'>) {
     name: 'sealift',
     versionInfo: { currentVersion: version },
     scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
-    documentation: { disableAnsiColor: true, caseStyle: 'convert-camel-to-kebab', useAliasInUsageLine: true },
+    documentation: {
+      disableAnsiColor: true,
+      caseStyle: 'convert-camel-to-kebab',
+      useAliasInUsageLine: true,
+      onlyRequiredInUsageLine: true,
+    },
     localization: {
       text: {
         ...text_en,
@@ -38,9 +43,13 @@ export async function main(args: readonly string[]): Promise<void> {
     if (error.code === 'EPIPE') process.exit(exitCodes.done)
     throw error
   })
-  const context: Context = { process, env: process.env, cwd: process.cwd(), signal: stop.signal }
+  const context: Context = {
+    process: process as Context['process'],
+    env: process.env,
+    cwd: process.cwd(),
+    signal: stop.signal,
+  }
   await run(application(context), args.length === 0 ? ['--help'] : args, context)
   // stricli's own codes for arguments that do not parse are negative.
   if (typeof process.exitCode === 'number' && process.exitCode < 0) process.exitCode = exitCodes.usage
-  if (stop.signal.aborted && !process.exitCode) process.exitCode = exitCodes.interrupted
 }

@@ -15,12 +15,13 @@ export const codes = {
     remedy: 'The list above says what. Fetch it again from where it came; do not install it.',
   },
   SETTINGS_INVALID: {
-    meaning: 'A settings file or environment variable has an unknown name or a value that makes no sense.',
+    meaning:
+      'A settings file has an unknown name, or it or an environment variable a value that makes no sense.',
     remedy: 'Correct it; docs/settings.md lists the names.',
   },
-  PROJECT_INVALID: {
-    meaning: 'The project file is not YAML, or holds what a project file cannot hold.',
-    remedy: 'Correct the line that the message names.',
+  NO_DRIVER: {
+    meaning: 'Nothing on this machine can run an invocation image.',
+    remedy: 'Install runc or crun, or allow user namespaces (util-linux unshare).',
   },
 } as const satisfies CodeTable
 

@@ -21,27 +21,50 @@ const named: Readonly<Record<string, ExitName>> = {
   PROJECT_INVALID: 'usage',
   PARAMETER_INVALID: 'usage',
   PARAMETER_MISSING: 'usage',
+  PARAMETER_UNKNOWN: 'usage',
+  CREDENTIAL_MISSING: 'usage',
+  CREDENTIAL_SET_INVALID: 'usage',
+  ACTION_UNKNOWN: 'usage',
+  VOLUME_INVALID: 'usage',
+  INSTALLATION_NAME: 'usage',
   REFERENCE_INVALID: 'usage',
   PLATFORM_INVALID: 'usage',
   DIGEST_INVALID: 'usage',
+  IMAGE_SPEC_INVALID: 'usage',
+  LISTEN_ADDRESS_INVALID: 'usage',
+  PROXY_INVALID: 'usage',
   CONTENT_NOT_FOUND: 'notFound',
-  INSTALLATION_UNKNOWN: 'notFound',
+  PLATFORM_NOT_FOUND: 'notFound',
+  INSTALLATION_NOT_FOUND: 'notFound',
+  OUTPUT_MISSING: 'notFound',
   REGISTRY_UNAUTHORIZED: 'authentication',
-  REGISTRY_DENIED: 'authentication',
+  REGISTRY_FORBIDDEN: 'authentication',
+  REGISTRY_TOKEN_INVALID: 'authentication',
   CREDENTIALS_INVALID: 'authentication',
+  CREDENTIAL_HELPER_FAILED: 'authentication',
   VERIFICATION_FAILED: 'refused',
   DIGEST_MISMATCH: 'refused',
   SIZE_MISMATCH: 'refused',
   CONTENT_DAMAGED: 'refused',
   ARCHIVE_HOSTILE: 'refused',
+  IMAGE_DIGEST: 'refused',
+  LAYER_HOSTILE: 'refused',
+  LAYER_MISMATCH: 'refused',
+  ROOTFS_HOSTILE: 'refused',
+  OUTPUT_HOSTILE: 'refused',
+  REGISTRY_DIGEST_REFUSED: 'refused',
   INTERRUPTED: 'interrupted',
+  ACTION_CANCELED: 'interrupted',
 }
+
+/** What the shell is told of a failure with this code, wherever nothing more is known of it. */
+export const exitCodeFor = (code: string): number => exitCodes[named[code] ?? 'failure']
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof SealiftError) {
     const errno = error.detail.errno
     if (error.code === 'FILE_SYSTEM' && errno === 'ENOENT') return exitCodes.notFound
-    return exitCodes[named[error.code] ?? 'failure']
+    return exitCodeFor(error.code)
   }
   if (error instanceof Error && error.name === 'AbortError') return exitCodes.interrupted
   return exitCodes.failure

@@ -2,7 +2,7 @@
 import { version } from './version.ts'
 
 const args = process.argv.slice(2)
-if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
+if (args.length === 1 && (args[0] === '--version' || args[0] === '-v')) {
   process.stdout.write(`sealift ${version}\n`)
 } else {
   const { main } = await import('./app.ts')

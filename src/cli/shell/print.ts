@@ -9,6 +9,11 @@ export function print(context: Context, format: Format, value: unknown, text: ()
   if (body !== '') context.process.stdout.write(`${body}\n`)
 }
 
+/** The same on one line, for what goes on afterwards: the address of a server. */
+export function printLine(context: Context, format: Format, value: unknown, text: string): void {
+  context.process.stdout.write(`${format === 'json' ? JSON.stringify(value) : text}\n`)
+}
+
 /** Something for a person to know that is not the command's data. */
 export function tell(context: Context, text: string): void {
   context.process.stderr.write(`${text}\n`)

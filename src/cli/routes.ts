@@ -1,0 +1,75 @@
+import { buildRouteMap } from '@stricli/core'
+import { build } from './commands/build.ts'
+import { complete } from './commands/complete.ts'
+import { completion } from './commands/completion.ts'
+import { copy } from './commands/copy.ts'
+import { imageBuild } from './commands/image-build.ts'
+import { inspect } from './commands/inspect.ts'
+import { install } from './commands/install.ts'
+import { installations } from './commands/installations.ts'
+import { invoke } from './commands/invoke.ts'
+import { logs } from './commands/logs.ts'
+import { ls } from './commands/ls.ts'
+import { outputs } from './commands/outputs.ts'
+import { pack } from './commands/pack.ts'
+import { registryGc } from './commands/registry-gc.ts'
+import { registryServe } from './commands/registry-serve.ts'
+import { relocate } from './commands/relocate.ts'
+import { serve } from './commands/serve.ts'
+import { show } from './commands/show.ts'
+import { tree } from './commands/tree.ts'
+import { uninstall } from './commands/uninstall.ts'
+import { upgrade } from './commands/upgrade.ts'
+import { verify } from './commands/verify.ts'
+import type { Context } from './context.ts'
+
+const image = buildRouteMap<'build', Context>({
+  routes: { build: imageBuild },
+  docs: { brief: 'Make images' },
+})
+
+const registry = buildRouteMap<'serve' | 'gc', Context>({
+  routes: { serve: registryServe, gc: registryGc },
+  docs: { brief: 'Run a registry and keep it tidy' },
+})
+
+const commands = {
+  build,
+  image,
+  pack,
+  copy,
+  inspect,
+  ls,
+  tree,
+  verify,
+  serve,
+  registry,
+  relocate,
+  install,
+  upgrade,
+  uninstall,
+  invoke,
+  installations,
+  show,
+  logs,
+  outputs,
+  completion,
+  __complete: complete,
+}
+
+/** Every command, in the order in which an application travels. Loads descriptions only, never what they run. */
+export const routes = buildRouteMap<keyof typeof commands, Context>({
+  routes: commands,
+  docs: {
+    brief: 'Carries cloud-native applications across any gap and proves them on the other side',
+    fullDescription: [
+      'Packs container images, charts, VM images and files into one archive; carries it over any gap; serves, relocates and installs it where there is no internet.',
+      '',
+      'EXAMPLES',
+      '  sealift pack bundle.json -o app.tgz',
+      '  sealift verify app.tgz',
+      '  sealift relocate app.tgz --to registry.enclave/vendor',
+    ].join('\n'),
+    hideRoute: { __complete: true },
+  },
+})

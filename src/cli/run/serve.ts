@@ -1,0 +1,24 @@
+import { failure } from '../codes.ts'
+import type { ServeFlags } from '../commands/serve.ts'
+import type { Context } from '../context.ts'
+import { openContainer } from '../open-location.ts'
+import { serveUntilStopped } from '../serve-until-stopped.ts'
+import { openSession } from '../session.ts'
+
+export async function run(this: Context, flags: ServeFlags, text: string): Promise<void> {
+  await using session = await openSession(this, flags)
+  const location = await session.location(text)
+  if (location.kind === 'registry') {
+    throw failure('USAGE', `${text} is a reference, and is served already; name an archive or oci:DIR`)
+  }
+  const container = await openContainer(location)
+  await using stack = new AsyncDisposableStack()
+  stack.defer(() => container.close())
+  const { listen, verbose } = flags
+  await serveUntilStopped(
+    this,
+    session.format,
+    { repositories: container },
+    { listen, verbose, served: text },
+  )
+}
