@@ -4,8 +4,8 @@ import { type Descriptor, type Digest, digestAlgorithm, digestHex, isDigest } fr
 import { failure } from './codes.ts'
 import { assertFree, LayoutDirectory, replaceFile } from './layout-directory.ts'
 import { mergeRoots, plannedRoots } from './planned-roots.ts'
-import { Check } from './readers.ts'
-import type { ByteRange, ByteReader, OpenAt, Plan, Target, WriteOutcome } from './types.ts'
+import { Check, stoppable } from './readers.ts'
+import type { ByteRange, ByteReader, CallOptions, OpenAt, Plan, Target, WriteOutcome } from './types.ts'
 
 export interface LayoutTargetOptions {
   readonly fs?: FileSystem
@@ -48,14 +48,20 @@ export class LayoutTarget implements Target {
     return (await this.#layout.size(digest)) === size
   }
 
-  async write(content: Descriptor, from: OpenAt): Promise<WriteOutcome> {
-    const running = this.#underWay.get(content.digest)
-    if (running) {
-      await running
-      return 'present'
-    }
+  async write(content: Descriptor, from: OpenAt, options?: CallOptions): Promise<WriteOutcome> {
     if (await this.has(content)) return 'present'
-    const writing = this.#receive(content, from)
+    // One writer at a time; where it fails, the next one has its turn.
+    for (let running = this.#underWay.get(content.digest); running; ) {
+      if (
+        await running.then(
+          () => true,
+          () => false,
+        )
+      )
+        return 'present'
+      running = this.#underWay.get(content.digest)
+    }
+    const writing = this.#receive(content, from, options)
     this.#underWay.set(content.digest, writing)
     try {
       await writing
@@ -108,7 +114,7 @@ export class LayoutTarget implements Target {
     this.#taggings = []
   }
 
-  async #receive(content: Descriptor, from: OpenAt): Promise<void> {
+  async #receive(content: Descriptor, from: OpenAt, options: CallOptions = {}): Promise<void> {
     const { digest } = content
     const place = this.#layout.blobPath(digest)
     // Outside blobs/, where every file must be a blob: image-layout.md allows further files beside it.
@@ -121,12 +127,8 @@ export class LayoutTarget implements Target {
     await this.#fs.makeDirectory(dirname(place))
     const file = await this.#fs.open(partial, 'create')
     try {
-      await receiveFile(file, content, from)
+      await receiveFile(file, content, from, options)
       await file.sync()
-    } catch (error) {
-      // Wrong bytes are not to be taken up again; cut-off ones are.
-      if (isFailure(error, 'DIGEST_MISMATCH') || isFailure(error, 'SIZE_MISMATCH')) await file.truncate(0)
-      throw error
     } finally {
       await file.close()
     }
@@ -145,12 +147,37 @@ interface Receiving {
 const bufferBytes = 1024 * 1024
 
 /**
- * Receives one content into a file, after what an earlier attempt left in it: that is hashed first. While one
- * buffer is written the other one fills.
+ * Receives one content into a file, after what an earlier attempt left in it: that is hashed first. Where the
+ * bytes turn out to be wrong and a part of them was from earlier, it may be that part (a power cut tears files):
+ * once more, from the start. What a cut link leaves stays in the file; wrong bytes do not.
  *
  * @throws DIGEST_MISMATCH, SIZE_MISMATCH
  */
-export async function receiveFile(file: Receiving, content: Descriptor, from: OpenAt): Promise<void> {
+export async function receiveFile(
+  file: Receiving,
+  content: Descriptor,
+  from: OpenAt,
+  options: CallOptions = {},
+): Promise<void> {
+  options.signal?.throwIfAborted()
+  const heldBytes = await file.size()
+  try {
+    await receiveRest(file, content, from, options)
+  } catch (error) {
+    if (!isFailure(error, 'DIGEST_MISMATCH') && !isFailure(error, 'SIZE_MISMATCH')) throw error
+    await file.truncate(0)
+    if (heldBytes === 0) throw error
+    await receiveFile(file, content, from, options)
+  }
+}
+
+/** While one buffer is written the other one fills. */
+async function receiveRest(
+  file: Receiving,
+  content: Descriptor,
+  from: OpenAt,
+  { signal }: CallOptions,
+): Promise<void> {
   const check = new Check(content)
   const small = Math.min(bufferBytes, content.size + 1)
   let filling = Buffer.allocUnsafe(small)
@@ -162,7 +189,7 @@ export async function receiveFile(file: Receiving, content: Descriptor, from: Op
     else check.update(filling.subarray(0, count))
     hashed += count
   }
-  const reader = await from(at)
+  const reader = stoppable(await from(at), signal)
   let pending: Promise<void> = Promise.resolve()
   try {
     for (let ended = false; !ended; ) {

@@ -12,10 +12,11 @@ import {
 } from '#oci/index.ts'
 import { failure } from './codes.ts'
 import { pageOf } from './paging.ts'
-import { bytesReader, Check, clampRange } from './readers.ts'
+import { bytesReader, Check, clampRange, stoppable } from './readers.ts'
 import type {
   ByteRange,
   ByteReader,
+  CallOptions,
   OpenAt,
   Repositories,
   Repository,
@@ -100,9 +101,10 @@ export class MemoryStore implements Store {
     return held !== undefined && (!isManifestType(mediaType) || isManifestType(held.descriptor.mediaType))
   }
 
-  async write(content: Descriptor, from: OpenAt): Promise<WriteOutcome> {
+  async write(content: Descriptor, from: OpenAt, options?: CallOptions): Promise<WriteOutcome> {
     if (await this.has(content)) return 'present'
-    const reader = await from(0)
+    options?.signal?.throwIfAborted()
+    const reader = stoppable(await from(0), options?.signal)
     const check = new Check(content)
     const bytes = new Uint8Array(content.size + 1)
     let filled = 0

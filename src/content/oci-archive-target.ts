@@ -10,7 +10,7 @@ import { byBytes } from './paging.ts'
 import { mergeRoots, plannedRoots } from './planned-roots.ts'
 import { clampRange } from './readers.ts'
 import { tarBlockBytes } from './tar-header.ts'
-import type { ByteRange, ByteReader, OpenAt, Plan, Target, WriteOutcome } from './types.ts'
+import type { ByteRange, ByteReader, CallOptions, OpenAt, Plan, Target, WriteOutcome } from './types.ts'
 
 export interface OciArchiveTargetOptions {
   readonly fs?: FileSystem
@@ -87,15 +87,18 @@ export class OciArchiveTarget implements Target, AsyncDisposable {
     return this.#written.has(digest)
   }
 
-  async write(content: Descriptor, from: OpenAt): Promise<WriteOutcome> {
+  async write(content: Descriptor, from: OpenAt, options?: CallOptions): Promise<WriteOutcome> {
     const place = this.#places.get(content.digest)
     const file = this.#file
     if (!place || !file) {
       throw failure('CONTENT_READ_ONLY', `${content.digest} was not in the plan of the archive`)
     }
-    await this.#underWay.get(content.digest)?.catch(() => undefined)
+    for (let running = this.#underWay.get(content.digest); running; ) {
+      await running.catch(() => undefined)
+      running = this.#underWay.get(content.digest)
+    }
     if (this.#written.has(content.digest)) return 'present'
-    const writing = this.#receive(file, place, from)
+    const writing = this.#receive(file, place, from, options)
     this.#underWay.set(content.digest, writing)
     try {
       await writing
@@ -105,7 +108,12 @@ export class OciArchiveTarget implements Target, AsyncDisposable {
     return 'copied'
   }
 
-  async #receive(file: OpenFile, { content, header, offset }: Place, from: OpenAt): Promise<void> {
+  async #receive(
+    file: OpenFile,
+    { content, header, offset }: Place,
+    from: OpenAt,
+    options?: CallOptions,
+  ): Promise<void> {
     await file.write(header, offset - header.length)
     const region = {
       size: async () => 0,
@@ -113,7 +121,7 @@ export class OciArchiveTarget implements Target, AsyncDisposable {
       read: async () => 0,
       write: (bytes: Uint8Array, position: number) => file.write(bytes, offset + position),
     }
-    await receiveFile(region, content, from)
+    await receiveFile(region, content, from, options)
     this.#written.add(content.digest)
   }
 

@@ -80,6 +80,29 @@ export function verifying(reader: ByteReader, content: Pick<Descriptor, 'digest'
   }
 }
 
+/** A reader that is closed, and rejects with the signal's reason, once the signal says so: also in mid-read. */
+export function stoppable(reader: ByteReader, signal: AbortSignal | undefined): ByteReader {
+  if (!signal) return reader
+  const stop = (): void => void reader.close().catch(() => undefined)
+  signal.addEventListener('abort', stop, { once: true })
+  return {
+    async read(into) {
+      signal.throwIfAborted()
+      // Closing made it reject, or end early: what counts is why.
+      const count = await reader.read(into).catch((error: unknown) => {
+        signal.throwIfAborted()
+        throw error
+      })
+      signal.throwIfAborted()
+      return count
+    },
+    async close() {
+      signal.removeEventListener('abort', stop)
+      await reader.close()
+    },
+  }
+}
+
 /** Size and digest of one content, checked as the bytes pass. Bytes in hand already are fed first (resuming). */
 export class Check {
   readonly #content: { readonly digest: Digest; readonly size: number }

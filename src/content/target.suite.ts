@@ -1,85 +1,74 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { isFailure } from '#base/index.ts'
 import { type Descriptor, type DigestAlgorithm, digestOf, mediaTypes } from '#oci/index.ts'
 import { seededBytes } from '../../test/support/random-image.ts'
 import { bytesReader, readVerified } from './readers.ts'
-import type { ByteRange, ByteReader, OpenAt, Source, Target } from './types.ts'
+import type { ByteReader, CallOptions, OpenAt, Plan, Source, Target } from './types.ts'
 
-/** One fresh, empty target, and the way back to what it took in. */
-export interface TargetCase extends AsyncDisposable {
-  readonly target: Target
-  /** What is there after `commit`, read afresh. */
-  read(): Promise<Source>
+/** One place for content, empty at first. */
+export interface TargetPlace {
+  /** A target over the place: a second call is the next process, after the first one died. */
+  target(): Promise<Target>
+  /** The place as a reader sees it, once `commit` has resolved. */
+  committed(): Promise<Source>
 }
 
-/** A content with its bytes, and what became of the readers that were asked for. */
-export class Parcel {
-  readonly bytes: Uint8Array
-  readonly content: Descriptor
-  readonly offsets: number[] = []
-  opened = 0
-  closed = 0
+export interface TargetTraits {
+  /** Where a content of several MiB that was cut off is taken up again: this close to where it was. */
+  readonly resumesWithinBytes?: number
+}
 
-  constructor(bytes: Uint8Array, mediaType: string = mediaTypes.octets, algorithm?: DigestAlgorithm) {
-    this.bytes = bytes
-    this.content = { mediaType, digest: digestOf(bytes, algorithm), size: bytes.length }
+const octets = (bytes: Uint8Array, algorithm?: DigestAlgorithm): Descriptor => ({
+  mediaType: mediaTypes.ociLayer,
+  digest: digestOf(bytes, algorithm),
+  size: bytes.length,
+})
+
+const planOf = (...contents: Descriptor[]): Plan => ({ contents, taggings: [], roots: [] })
+
+/** Readers of one content that tell what became of them. */
+class Given {
+  readonly offsets: number[] = []
+  readonly #bytes: Uint8Array
+  readonly #cutAfterBytes: number
+  #open = 0
+  constructor(bytes: Uint8Array, cutAfterBytes = Number.POSITIVE_INFINITY) {
+    this.#bytes = bytes
+    this.#cutAfterBytes = cutAfterBytes
   }
 
-  /** Hands out these bytes, at most 60,000 at a time; instead of byte `faultAt` comes a fault. */
-  from(bytes: Uint8Array = this.bytes, faultAt = Number.POSITIVE_INFINITY): OpenAt {
-    return async (offset) => {
-      this.offsets.push(offset)
-      this.opened++
-      const reader = bytesReader(bytes.subarray(offset))
-      let at = offset
-      let open = true
-      return {
-        async read(into) {
-          assert.ok(open, 'a reader is not read after it was closed')
-          if (at >= faultAt) throw new Error('the link is cut')
-          const count = await reader.read(into.subarray(0, Math.min(into.length, 60_000, faultAt - at)))
-          at += count
-          return count
-        },
-        close: async () => {
-          if (open) this.closed++
-          open = false
-          await reader.close()
-        },
-      } satisfies ByteReader
+  readonly from: OpenAt = async (offset) => {
+    this.offsets.push(offset)
+    this.#open++
+    const inner = bytesReader(this.#bytes.subarray(offset))
+    let left = this.#cutAfterBytes
+    let isOpen = true
+    return {
+      read: async (into) => {
+        assert.ok(isOpen, 'read after close')
+        // Short and uneven reads, as a socket gives them.
+        const count = await inner.read(into.subarray(0, Math.min(into.length, 77_777)))
+        left -= count
+        if (left < 0) throw new Error('the link is cut')
+        return count
+      },
+      close: async () => {
+        if (isOpen) this.#open--
+        isOpen = false
+      },
     }
   }
 
   assertClosed(): void {
-    assert.equal(this.closed, this.opened, 'every reader is closed')
+    assert.equal(this.#open, 0, 'every reader that was given out is closed')
   }
 }
 
-/** Takes parcels in as `copy` does: told beforehand, written, tagged, committed. */
-async function deliver(target: Target, parcels: readonly Parcel[], tags: Record<string, Parcel> = {}) {
-  await announce(target, parcels, tags)
-  for (const parcel of parcels) await target.write(parcel.content, parcel.from())
-  await conclude(target, tags)
-}
-
-async function announce(target: Target, parcels: readonly Parcel[], tags: Record<string, Parcel> = {}) {
-  const taggings = Object.entries(tags).map(([reference, { content }]) => ({ reference, manifest: content }))
-  const roots = [...new Set(Object.values(tags).map(({ content }) => content))]
-  await target.prepare?.({ contents: parcels.map(({ content }) => content), taggings, roots })
-}
-
-async function conclude(target: Target, tags: Record<string, Parcel> = {}) {
-  for (const [reference, { content }] of Object.entries(tags)) await target.tag(content, reference)
-  await target.commit?.()
-}
-
-async function readRange(source: Source, content: Descriptor, range?: ByteRange): Promise<Buffer> {
-  const reader = await source.open(content, range)
+async function bytesOf(reader: ByteReader): Promise<Buffer> {
   const parts: Buffer[] = []
   try {
     for (;;) {
-      const buffer = Buffer.alloc(1000)
+      const buffer = Buffer.alloc(50_000)
       const count = await reader.read(buffer)
       if (count === 0) return Buffer.concat(parts)
       parts.push(buffer.subarray(0, count))
@@ -89,193 +78,325 @@ async function readRange(source: Source, content: Descriptor, range?: ByteRange)
   }
 }
 
-async function assertHolds(source: Source, { content, bytes }: Parcel): Promise<void> {
-  const held = await readVerified(source, content, content.size)
-  assert.ok(Buffer.from(held).equals(bytes))
-}
-
-async function assertLacks(target: Target, { content }: Parcel): Promise<void> {
+async function assertInvisible(target: Target, content: Descriptor): Promise<void> {
   assert.equal(await target.has(content), false)
   await assert.rejects(
-    target.open(content).then((reader) => reader.read(Buffer.alloc(1))),
+    async () => (await target.open(content)).close(),
     { code: 'CONTENT_NOT_FOUND' },
+    'content that is not verified cannot be opened',
   )
 }
 
-/** An image manifest over one config and one layer. */
-export function imageParcels(seed: string, extra: object = {}): { manifest: Parcel; parts: Parcel[] } {
-  const config = new Parcel(Buffer.from(JSON.stringify({ seed })), mediaTypes.ociConfig)
-  const layer = new Parcel(seededBytes(seed, 5000), mediaTypes.ociLayer)
-  const body = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, ...extra }
-  const manifest = new Parcel(
-    Buffer.from(JSON.stringify({ ...body, config: config.content, layers: [layer.content] })),
-    mediaTypes.ociManifest,
-  )
-  return { manifest, parts: [config, layer] }
-}
-
-/** What every Target must do; runs over each of them. Each test gets an empty one. */
-export function targetTests(name: string, make: () => Promise<TargetCase>): void {
-  const big = 2_200_000
-  const cases = (title: string, act: (made: TargetCase) => Promise<void>) =>
-    test(title, async () => {
-      await using made = await make()
-      await act(made)
-    })
+/** What every Target keeps of its contract. */
+export function targetTests(
+  name: string,
+  makePlace: () => Promise<TargetPlace>,
+  traits: TargetTraits = {},
+): void {
+  const begin = async (...contents: Descriptor[]): Promise<[Target, TargetPlace]> => {
+    const place = await makePlace()
+    const target = await place.target()
+    await target.prepare?.(planOf(...contents))
+    return [target, place]
+  }
 
   describe(`${name} as a target`, () => {
-    cases('what was written is there, whole and in parts', async ({ target, read }) => {
-      const { manifest, parts } = imageParcels('whole')
-      const large = new Parcel(seededBytes('large', big))
-      const all = [...parts, large, manifest]
-      await deliver(target, all, { '1.0': manifest })
-      const source = await read()
-      for (const parcel of all) await assertHolds(source, parcel)
-      for (const [offset, length] of [
-        [0, 1],
-        [1, 65_535],
-        [65_535, 2],
-        [1_048_575, 70_000],
-        [big - 1, 1],
-        [big - 10, 100],
-        [big, 5],
+    for (const algorithm of ['sha256', 'sha384', 'sha512'] as const) {
+      test(`takes content with a ${algorithm} digest, and gives it back whole and in ranges`, async () => {
+        const bytes = seededBytes(algorithm, 200_001)
+        const content = octets(bytes, algorithm)
+        const [target, place] = await begin(content)
+        await assertInvisible(target, content)
+        const given = new Given(bytes)
+        assert.equal(await target.write(content, given.from), 'copied')
+        given.assertClosed()
+        assert.deepEqual(given.offsets, [0])
+        assert.equal(await target.has(content), true)
+        assert.ok(bytes.equals(await readVerified(target, content, bytes.length)))
+        await target.commit?.()
+        const source = await place.committed()
+        const ranges: [number, number | undefined][] = [
+          [0, 1],
+          [65_534, 3],
+          [100_000, undefined],
+          [200_000, 5],
+          [200_001, 5],
+          [300_000, 5],
+          [7, 0],
+        ]
+        for (const [offset, length] of ranges) {
+          const range = length === undefined ? { offset } : { offset, length }
+          const part = await bytesOf(await source.open(content, range))
+          const end = length === undefined ? bytes.length : offset + length
+          assert.ok(part.equals(bytes.subarray(offset, end)), `${offset} ${length}`)
+        }
+        assert.ok(bytes.equals(await readVerified(source, content, bytes.length)))
+      })
+    }
+
+    test('takes content of no bytes', async () => {
+      const content = octets(Buffer.alloc(0))
+      const [target, place] = await begin(content)
+      assert.equal(await target.has(content), false)
+      assert.equal(await target.write(content, new Given(Buffer.alloc(0)).from), 'copied')
+      assert.equal(await target.has(content), true)
+      await target.commit?.()
+      assert.equal((await readVerified(await place.committed(), content, 0)).length, 0)
+    })
+
+    test('does not ask for bytes that it holds', async () => {
+      const bytes = seededBytes('present', 1000)
+      const content = octets(bytes)
+      const [target] = await begin(content)
+      await target.write(content, new Given(bytes).from)
+      const again = new Given(bytes)
+      assert.equal(await target.write(content, again.from), 'present')
+      assert.deepEqual(again.offsets, [])
+    })
+
+    test('refuses wrong bytes, and takes the right ones afterwards', async () => {
+      const bytes = seededBytes('right', 2_500_000)
+      const content = octets(bytes)
+      const flipped = Buffer.from(bytes)
+      flipped[2_400_000]! ^= 1
+      const short = bytes.subarray(0, bytes.length - 1)
+      const long = Buffer.concat([bytes, Buffer.alloc(1)])
+      const [target, place] = await begin(content)
+      for (const [wrong, code] of [
+        [flipped, 'DIGEST_MISMATCH'],
+        [short, 'SIZE_MISMATCH'],
+        [Buffer.alloc(0), 'SIZE_MISMATCH'],
+        [long, 'SIZE_MISMATCH'],
       ] as const) {
-        const part = await readRange(source, large.content, { offset, length })
-        assert.ok(part.equals(large.bytes.subarray(offset, offset + length)), `${offset}+${length}`)
+        const given = new Given(wrong)
+        await assert.rejects(target.write(content, given.from), { code })
+        given.assertClosed()
+        await assertInvisible(target, content)
       }
-      const tail = await readRange(source, large.content, { offset: big - 70_000 })
-      assert.ok(tail.equals(large.bytes.subarray(big - 70_000)))
-      for (const parcel of all) parcel.assertClosed()
+      assert.equal(await target.write(content, new Given(bytes).from), 'copied')
+      await target.commit?.()
+      await readVerified(await place.committed(), content, bytes.length)
     })
 
-    cases('a tag names a manifest, and so does its digest', async ({ target, read }) => {
-      const { manifest, parts } = imageParcels('tagged')
-      await deliver(target, [...parts, manifest], { '1.0': manifest, latest: manifest })
-      const source = await read()
-      for (const reference of ['1.0', 'latest', manifest.content.digest]) {
-        const { mediaType, digest, size } = await source.resolve(reference)
-        assert.deepEqual({ mediaType, digest, size }, manifest.content)
+    test('stays empty where a content of no bytes turns out to have some', async () => {
+      const content = octets(Buffer.alloc(0))
+      const [target] = await begin(content)
+      await assert.rejects(target.write(content, new Given(Buffer.alloc(1)).from), { code: 'SIZE_MISMATCH' })
+      assert.equal(await target.has(content), false)
+    })
+
+    test('takes up what was cut off, in this process and in the next', async () => {
+      const bytes = seededBytes('resumed', 7_000_000)
+      const content = octets(bytes)
+      const [target, place] = await begin(content)
+      const first = new Given(bytes, 3_500_000)
+      await assert.rejects(target.write(content, first.from), /link is cut/)
+      first.assertClosed()
+      await assertInvisible(target, content)
+      const second = new Given(bytes, 2_500_000)
+      await assert.rejects(target.write(content, second.from), /link is cut/)
+      second.assertClosed()
+      if (Symbol.asyncDispose in target) await (target as unknown as AsyncDisposable)[Symbol.asyncDispose]()
+      const next = await place.target()
+      await next.prepare?.(planOf(content))
+      await assertInvisible(next, content)
+      const third = new Given(bytes)
+      assert.equal(await next.write(content, third.from), 'copied')
+      third.assertClosed()
+      const offsets = [...first.offsets, ...second.offsets, ...third.offsets]
+      if (traits.resumesWithinBytes === undefined) assert.deepEqual(offsets, [0, 0, 0])
+      else {
+        assert.equal(offsets.length, 3)
+        const within = traits.resumesWithinBytes
+        assert.ok(offsets[1]! >= 3_500_000 - within && offsets[1]! <= 3_500_000, `${offsets}`)
+        assert.ok(offsets[2]! >= offsets[1]! + 2_500_000 - within && offsets[2]! <= 6_000_000, `${offsets}`)
       }
-      await assert.rejects(source.resolve('2.0'), { code: 'CONTENT_NOT_FOUND' })
-      await assert.rejects(source.resolve(digestOf(Buffer.from('never seen'))), { code: 'CONTENT_NOT_FOUND' })
+      await next.commit?.()
+      await readVerified(await place.committed(), content, bytes.length)
     })
 
-    cases('every algorithm, and content without a byte', async ({ target, read }) => {
-      const parcels = (['sha256', 'sha384', 'sha512'] as const).map(
-        (algorithm) => new Parcel(seededBytes(algorithm, 3000), mediaTypes.octets, algorithm),
-      )
-      const empty = new Parcel(new Uint8Array(0))
-      await deliver(target, [...parcels, empty])
-      const source = await read()
-      for (const parcel of [...parcels, empty]) {
-        await assertHolds(source, parcel)
-        parcel.assertClosed()
-      }
-    })
-
-    cases('what is there already is not asked for', async ({ target }) => {
-      const parcel = new Parcel(seededBytes('once', 1000))
-      await announce(target, [parcel])
-      assert.equal(await target.has(parcel.content), false)
-      assert.equal(await target.write(parcel.content, parcel.from()), 'copied')
-      assert.equal(await target.has(parcel.content), true)
-      assert.equal(await target.write(parcel.content, parcel.from()), 'present')
-      assert.equal(parcel.opened, 1)
-    })
-
-    cases('wrong bytes are refused and not kept, right ones are then taken', async ({ target, read }) => {
-      const parcel = new Parcel(seededBytes('right', 300_000))
-      await announce(target, [parcel])
-      const wrong = Uint8Array.from(parcel.bytes)
-      wrong[299_999]! ^= 1
-      await assert.rejects(target.write(parcel.content, parcel.from(wrong)), { code: 'DIGEST_MISMATCH' })
-      await assertLacks(target, parcel)
-      const mismatch = (error: unknown) =>
-        isFailure(error, 'SIZE_MISMATCH') || isFailure(error, 'DIGEST_MISMATCH')
-      const short = parcel.bytes.subarray(0, 299_999)
-      await assert.rejects(target.write(parcel.content, parcel.from(short)), mismatch)
-      await assertLacks(target, parcel)
-      const long = Buffer.concat([parcel.bytes, Buffer.from('x')])
-      await assert.rejects(target.write(parcel.content, parcel.from(long)), mismatch)
-      await assertLacks(target, parcel)
-      await target.write(parcel.content, parcel.from())
-      await conclude(target)
-      await assertHolds(await read(), parcel)
-      parcel.assertClosed()
-    })
-
-    cases('a write that broke off is taken up, from where the target says', async ({ target, read }) => {
-      const parcel = new Parcel(seededBytes('cut', big))
-      await announce(target, [parcel])
-      await assert.rejects(target.write(parcel.content, parcel.from(undefined, 1_700_000)), /the link is cut/)
-      await assertLacks(target, parcel)
-      await target.write(parcel.content, parcel.from())
-      assert.ok(parcel.offsets.every((offset) => offset >= 0 && offset <= 1_700_000))
-      await conclude(target)
-      await assertHolds(await read(), parcel)
-      parcel.assertClosed()
-    })
-
-    cases('a fault in opening is passed on', async ({ target }) => {
-      const parcel = new Parcel(seededBytes('closed door', 10))
-      await announce(target, [parcel])
-      const refuse = () => Promise.reject(new Error('nobody is in'))
-      await assert.rejects(target.write(parcel.content, refuse), /nobody is in/)
-      await assertLacks(target, parcel)
-    })
-
-    cases('writers of the same content at the same time all succeed', async ({ target, read }) => {
-      const parcel = new Parcel(seededBytes('together', 400_000))
-      await announce(target, [parcel])
-      const outcomes = await Promise.all([1, 2, 3, 4].map(() => target.write(parcel.content, parcel.from())))
+    test('one digest written several times at once is one content', async () => {
+      const bytes = seededBytes('at once', 1_500_000)
+      const content = octets(bytes)
+      const [target, place] = await begin(content)
+      const given = [1, 2, 3, 4].map(() => new Given(bytes))
+      const outcomes = await Promise.all(given.map(({ from }) => target.write(content, from)))
+      for (const each of given) each.assertClosed()
       assert.ok(outcomes.includes('copied'))
-      assert.ok(outcomes.every((outcome) => outcome === 'copied' || outcome === 'present'))
-      await conclude(target)
-      await assertHolds(await read(), parcel)
-      parcel.assertClosed()
+      await target.commit?.()
+      await readVerified(await place.committed(), content, bytes.length)
     })
 
-    cases('one writer that fails takes no other down with it', async ({ target, read }) => {
-      const parcel = new Parcel(seededBytes('neighbours', 400_000))
-      await announce(target, [parcel])
-      const [failed, done] = await Promise.allSettled([
-        target.write(parcel.content, parcel.from(undefined, 100_000)),
-        target.write(parcel.content, parcel.from()),
+    test('a write whose twin fails completes on its own', async () => {
+      const bytes = seededBytes('twin', 1_500_000)
+      const content = octets(bytes)
+      const [target, place] = await begin(content)
+      const cut = new Given(bytes, 700_000)
+      const good = new Given(bytes)
+      const [failed, completed] = await Promise.allSettled([
+        target.write(content, cut.from),
+        target.write(content, good.from),
       ])
       assert.equal(failed.status, 'rejected')
-      assert.equal(done.status, 'fulfilled')
-      await conclude(target)
-      await assertHolds(await read(), parcel)
-      parcel.assertClosed()
+      assert.equal(completed.status, 'fulfilled')
+      cut.assertClosed()
+      good.assertClosed()
+      await target.commit?.()
+      await readVerified(await place.committed(), content, bytes.length)
     })
 
-    cases('content is not seen before its last byte was verified', async ({ target }) => {
-      const parcel = new Parcel(seededBytes('slow', 200_000))
-      await announce(target, [parcel])
+    test('several contents at once do not get into each other', async () => {
+      const all = Array.from({ length: 20 }, (_, at) => seededBytes(`many ${at}`, at * 30_000))
+      const [target, place] = await begin(...all.map((bytes) => octets(bytes)))
+      const given = all.map((bytes) => new Given(bytes))
+      await Promise.all(all.map((bytes, at) => target.write(octets(bytes), given[at]!.from)))
+      await target.commit?.()
+      const source = await place.committed()
+      for (const bytes of all) await readVerified(source, octets(bytes), bytes.length)
+      for (const each of given) each.assertClosed()
+    })
+
+    test('stops when it is told to, although the sender is silent', async () => {
+      const bytes = seededBytes('stopped', 2_000_000)
+      const content = octets(bytes)
+      const [target, place] = await begin(content)
+      const stop = new AbortController()
+      const silent = new SilentReader(bytes, 1_200_000, () => stop.abort(new Error('told to stop')))
+      const options: CallOptions = { signal: stop.signal }
+      await assert.rejects(
+        target.write(content, async (offset) => silent.at(offset), options),
+        /told to stop/,
+      )
+      assert.ok(silent.isClosed)
+      await assertInvisible(target, content)
+      assert.equal(await target.write(content, new Given(bytes).from), 'copied')
+      await target.commit?.()
+      await readVerified(await place.committed(), content, bytes.length)
+    })
+
+    test('begins nothing when it was told to stop before', async () => {
+      const bytes = seededBytes('not begun', 1000)
+      const content = octets(bytes)
+      const [target] = await begin(content)
+      const given = new Given(bytes)
+      const signal = AbortSignal.abort(new Error('told to stop'))
+      await assert.rejects(target.write(content, given.from, { signal }), /told to stop/)
+      given.assertClosed()
+      await assertInvisible(target, content)
+    })
+
+    test('a tag names a manifest, and so does its digest', async () => {
+      const config = Buffer.from('{}')
+      const layer = seededBytes('layer', 1000)
+      const body = { schemaVersion: 2, mediaType: mediaTypes.ociManifest }
+      const parts = {
+        config: { ...octets(config), mediaType: mediaTypes.ociConfig },
+        layers: [octets(layer)],
+      }
+      const bytes = Buffer.from(JSON.stringify({ ...body, ...parts }))
+      const manifest = { ...octets(bytes), mediaType: mediaTypes.ociManifest }
+      const place = await makePlace()
+      const target = await place.target()
+      const taggings = ['1.0', 'latest'].map((reference) => ({ manifest, reference }))
+      const contents = [manifest, parts.config, parts.layers[0]!]
+      await target.prepare?.({ contents, taggings, roots: [manifest] })
+      for (const [at, part] of [bytes, config, layer].entries())
+        if (at > 0) await target.write(contents[at]!, new Given(part).from)
+      await target.write(manifest, new Given(bytes).from)
+      for (const { reference } of taggings) await target.tag(manifest, reference)
+      await target.commit?.()
+      const source = await place.committed()
+      for (const reference of ['1.0', 'latest', manifest.digest]) {
+        const { mediaType, digest, size } = await source.resolve(reference)
+        assert.deepEqual({ mediaType, digest, size }, manifest)
+      }
+      await assert.rejects(source.resolve('2.0'), { code: 'CONTENT_NOT_FOUND' })
+    })
+
+    test('content is not seen before its last byte was verified', async () => {
+      const bytes = seededBytes('slow', 200_000)
+      const content = octets(bytes)
+      const [target] = await begin(content)
       const atEnd = Promise.withResolvers<void>()
       const goOn = Promise.withResolvers<void>()
-      const writing = target.write(parcel.content, async (offset) => {
-        const reader = await parcel.from()(offset)
-        let left = parcel.bytes.length - offset
+      const writing = target.write(content, async (offset) => {
+        let at = offset
         return {
           async read(into) {
-            if (left <= 1) {
+            if (at === bytes.length - 1) {
               atEnd.resolve()
               await goOn.promise
             }
-            const count = await reader.read(into.subarray(0, left > 1 ? left - 1 : into.length))
-            left -= count
-            return count
+            const end = at < bytes.length - 1 ? bytes.length - 1 : bytes.length
+            const part = bytes.subarray(at, Math.min(at + into.length, end))
+            into.set(part)
+            at += part.length
+            return part.length
           },
-          close: () => reader.close(),
+          close: async () => undefined,
         }
       })
       await atEnd.promise
-      await assertLacks(target, parcel)
+      await assertInvisible(target, content)
       goOn.resolve()
       await writing
-      assert.equal(await target.has(parcel.content), true)
-      parcel.assertClosed()
+      assert.equal(await target.has(content), true)
+    })
+
+    test('a fault in opening is passed on', async () => {
+      const content = octets(seededBytes('closed door', 10))
+      const [target] = await begin(content)
+      const refuse = () => Promise.reject(new Error('nobody is in'))
+      await assert.rejects(target.write(content, refuse), /nobody is in/)
+      await assertInvisible(target, content)
+    })
+
+    test('what is not here cannot be opened or named', async () => {
+      const absent = { ...octets(seededBytes('absent', 10)), mediaType: mediaTypes.ociManifest }
+      const [target] = await begin(absent)
+      await assertInvisible(target, absent)
+      await assert.rejects(target.resolve('no-such-tag'), { code: 'CONTENT_NOT_FOUND' })
+      await assert.rejects(target.tag(absent, 'latest'))
     })
   })
+}
+
+/** Gives some bytes, and then nothing until it is closed. */
+class SilentReader implements ByteReader {
+  isClosed = false
+  readonly #bytes: Uint8Array
+  readonly #silentAfterBytes: number
+  readonly #onSilence: () => void
+  #at = 0
+  #wake: (() => void) | undefined
+
+  constructor(bytes: Uint8Array, silentAfterBytes: number, onSilence: () => void) {
+    this.#bytes = bytes
+    this.#silentAfterBytes = silentAfterBytes
+    this.#onSilence = onSilence
+  }
+
+  at(offset: number): this {
+    this.#at = offset
+    return this
+  }
+
+  async read(into: Uint8Array): Promise<number> {
+    if (this.#at >= this.#silentAfterBytes) {
+      setImmediate(this.#onSilence)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+      throw new Error('closed while reading')
+    }
+    const part = this.#bytes.subarray(this.#at, Math.min(this.#at + into.length, this.#silentAfterBytes))
+    into.set(part)
+    this.#at += part.length
+    return part.length
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true
+    this.#wake?.()
+  }
 }

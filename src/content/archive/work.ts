@@ -2,8 +2,8 @@ import { dirname } from 'node:path'
 import { baseFailure, type FileSystem, isFailure, type OpenFile } from '#base/index.ts'
 import type { Descriptor, Digest } from '#oci/index.ts'
 import { failure } from '../codes.ts'
-import { clampRange } from '../readers.ts'
-import type { ByteRange, ByteReader, OpenAt, WriteOutcome } from '../types.ts'
+import { clampRange, stoppable } from '../readers.ts'
+import type { ByteRange, ByteReader, CallOptions, OpenAt, WriteOutcome } from '../types.ts'
 import type { ChunkPool } from './chunk-pool.ts'
 import {
   chunkContentBytes,
@@ -94,14 +94,16 @@ export class Work {
     return this.#places.blobs.has(digest) ? undefined : this.#entries.get(digest)
   }
 
-  async write(content: Descriptor, from: OpenAt): Promise<WriteOutcome> {
+  async write(content: Descriptor, from: OpenAt, options: CallOptions = {}): Promise<WriteOutcome> {
     const planned = this.#places.blobs.get(content.digest)
     if (this.#earlier(content.digest)) return 'present'
     if (!planned) throw failure('CONTENT_READ_ONLY', `${content.digest} was not in the plan of the archive`)
-    const running = this.#underWay.get(content.digest)
-    if (running) await running.catch(() => undefined)
+    for (let running = this.#underWay.get(content.digest); running; ) {
+      await running.catch(() => undefined)
+      running = this.#underWay.get(content.digest)
+    }
     if (this.isWritten(content.digest)) return 'present'
-    const writing = this.#attempt(planned.place, planned.descriptor, from)
+    const writing = this.#attempt(planned.place, planned.descriptor, from, options)
     this.#underWay.set(content.digest, writing)
     try {
       await writing
@@ -111,10 +113,12 @@ export class Work {
     return 'copied'
   }
 
-  async #attempt(place: Place, content: Descriptor, from: OpenAt): Promise<void> {
+  async #attempt(place: Place, content: Descriptor, from: OpenAt, options: CallOptions): Promise<void> {
+    options.signal?.throwIfAborted()
     const done = this.#done.get(content.digest) ?? 0
+    const opening: OpenAt = async (offset) => stoppable(await from(offset), options.signal)
     try {
-      await writeMember(this.#file, place, content, from, this.#pool, done, async (contentBytes) => {
+      await writeMember(this.#file, place, content, opening, this.#pool, done, async (contentBytes) => {
         await this.#journal.wrote(content.digest, contentBytes)
         this.#done.set(content.digest, contentBytes)
         this.#syncNowAndThen(Math.min(chunkContentBytes, place.size))
@@ -126,7 +130,7 @@ export class Work {
       await this.#journal.forget(content.digest)
       // The fault may lie in what an earlier run left here: once more, from the start.
       if (done < chunkContentBytes) throw error
-      await this.#attempt(place, content, from)
+      await this.#attempt(place, content, from, options)
     }
   }
 

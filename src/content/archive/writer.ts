@@ -67,7 +67,7 @@ export class ArchiveWriter implements AsyncDisposable {
         this.#plans.set(name, { name, ...plan })
       },
       has: async (content) => (await this.#begin()).isWritten(content.digest),
-      write: async (content, from) => (await this.#begin()).write(content, from),
+      write: async (content, from, options) => (await this.#begin()).write(content, from, options),
       open: async (content, range) => (await this.#begin()).open(content, range),
       resolve: async (reference) => {
         throw failure('CONTENT_NOT_FOUND', `the archive is being written: nothing is named ${reference} yet`)
