@@ -1,5 +1,8 @@
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type FileSystem, isFailure } from '#base/index.ts'
+
+/** How a small file is named before it is whole. */
+export const freshSuffix = '.new'
 
 /** Small durable files and durable names, with as few syncs as many pushes at once need. */
 export class Durable {
@@ -38,7 +41,8 @@ export class Durable {
 
   /** A small file, replaced in one step. */
   async put(path: string, text: string): Promise<void> {
-    const fresh = `${path}.${crypto.randomUUID()}.new`
+    // A dot begins no tag and no digest.
+    const fresh = join(dirname(path), `.${crypto.randomUUID()}${freshSuffix}`)
     const file = await this.fs.open(fresh, 'exclusive')
     try {
       await file.write(Buffer.from(text), 0)
@@ -50,7 +54,7 @@ export class Durable {
     await this.names(dirname(path))
   }
 
-  /** The text of a small file; undefined where it is absent. Anything over `maxBytes` is not ours. */
+  /** The text of a small file, cut off after `maxBytes`; undefined where it is absent. */
   async text(path: string, maxBytes = 64 * 1024): Promise<string | undefined> {
     const file = await this.fs.open(path, 'read').catch((error: unknown) => {
       if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
@@ -58,12 +62,15 @@ export class Durable {
     })
     if (!file) return undefined
     try {
-      const bytes = Buffer.alloc(maxBytes)
-      let filled = 0
-      for (let count = -1; count !== 0 && filled < maxBytes; filled += count) {
-        count = await file.read(bytes.subarray(filled), filled)
+      let bytes = Buffer.allocUnsafe(Math.min(maxBytes, 1024))
+      for (let filled = 0; ; ) {
+        const count = await file.read(bytes.subarray(filled), filled)
+        filled += count
+        if (count === 0 || filled === maxBytes) return bytes.toString('utf8', 0, filled)
+        if (filled === bytes.length) {
+          bytes = Buffer.concat([bytes, Buffer.allocUnsafe(Math.min(bytes.length, maxBytes - filled))])
+        }
       }
-      return bytes.toString('utf8', 0, filled)
     } finally {
       await file.close()
     }

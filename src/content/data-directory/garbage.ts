@@ -3,15 +3,20 @@ import { type FileSystem, isFailure, limits, nodeFileSystem, type OnProgress } f
 import { childrenOf, type Digest, isDigest, isMediaType, type Manifest, parseManifest } from '#oci/index.ts'
 import { readVerified } from '../readers.ts'
 import type { CallOptions } from '../types.ts'
+import { asideFrom, putBack, takeAway } from './aside.ts'
 import { assertOurs, repositoryNames } from './data-directory.ts'
-import { DataPaths, digestFromName, type RepositoryPaths } from './paths.ts'
-import { Shelves } from './shelves.ts'
+import { freshSuffix } from './durable.ts'
+import { DataPaths, digestFromName, fileName, type RepositoryPaths } from './paths.ts'
+import { renewAfterMs, Shelves } from './shelves.ts'
 
 export interface GarbageOptions extends CallOptions {
   readonly fs?: FileSystem
   /** Milliseconds since 1970. */
   readonly now?: () => number
-  /** What was written, asked for or answered for within this time is kept; an hour where it is not said. */
+  /**
+   * What was written, asked for or answered for within this time is kept; an hour where it is not said. At least
+   * twice the time after which a server renews what it answers for, or 0 where nobody is pushing.
+   */
   readonly graceMs?: number
   /** Uploads without a byte for this time are dropped; a day where it is not said. */
   readonly uploadExpiryMs?: number
@@ -25,6 +30,8 @@ export interface GarbageReport {
   readonly blobs: { readonly items: number; readonly sizeBytes: number }
   readonly manifests: number
   readonly uploads: number
+  /** Of contents and uploads together. */
+  readonly freedBytes: number
 }
 
 /**
@@ -48,6 +55,7 @@ class Collection {
   readonly #used = new Set<Digest>()
   #manifests = 0
   #uploads = 0
+  #uploadBytes = 0
 
   constructor(fs: FileSystem, paths: DataPaths, options: GarbageOptions) {
     this.#fs = fs
@@ -55,7 +63,8 @@ class Collection {
     this.#options = options
     const now = options.now ?? Date.now
     this.#shelves = new Shelves(fs, paths, now)
-    this.#oldestKeptMs = now() - (options.graceMs ?? 3_600_000)
+    const graceMs = options.graceMs ?? 3_600_000
+    this.#oldestKeptMs = now() - (graceMs === 0 ? 0 : Math.max(graceMs, 2 * renewAfterMs))
   }
 
   async run(): Promise<GarbageReport> {
@@ -66,43 +75,53 @@ class Collection {
     }
     this.#options.onProgress?.({ type: 'phase', name: 'removing' })
     const blobs = await this.#sweep()
-    if (!this.#options.dryRun) await this.#emptyTrash()
-    return { blobs, manifests: this.#manifests, uploads: this.#uploads }
+    const freedBytes = blobs.sizeBytes + this.#uploadBytes
+    return { blobs, manifests: this.#manifests, uploads: this.#uploads, freedBytes }
   }
 
   async #markRepository(repository: RepositoryPaths): Promise<void> {
     const manifests = await this.#manifestsOf(repository)
+    const links = await this.#names(repository.blobLinks)
+    if (!manifests) {
+      for (const name of [...links, ...(await this.#names(repository.manifestLinks))]) {
+        const digest = digestFromName(name)
+        if (digest) this.#used.add(digest)
+      }
+      return
+    }
     const kept = this.#options.untagged ? await this.#reachedByTags(repository, manifests) : manifests
     const used = new Set<Digest>()
     for (const [digest, manifest] of manifests) {
-      if (!kept.has(digest) && (await this.#isOld(repository.manifestLink(digest), digest))) {
-        await this.#dropManifest(repository, digest, manifest)
+      if (!kept.has(digest) && (await this.#dropLink(repository.manifestLink(digest), digest))) {
+        this.#manifests++
+        await this.#dropReferrer(repository, digest, manifest)
         continue
       }
       used.add(digest)
       for (const child of childrenOf(manifest)) used.add(child.digest)
     }
-    for (const { name } of await this.#fs.list(repository.blobLinks)) {
+    for (const name of links) {
       const digest = digestFromName(name)
       if (!digest || used.has(digest)) continue
-      if (await this.#isOld(repository.blobLink(digest), digest))
-        await this.#drop(repository.blobLink(digest))
       // Pushed lately: the manifest that names it is still to come.
-      else used.add(digest)
+      if (!(await this.#dropLink(repository.blobLink(digest), digest))) used.add(digest)
     }
+    await this.#names(repository.tags)
     for (const digest of used) this.#used.add(digest)
     for (const { name } of await this.#fs.list(repository.uploads)) {
       const stat = await this.#fs.stat(join(repository.uploads, name))
       const expiryMs = this.#options.uploadExpiryMs ?? 86_400_000
       if (!stat || (this.#options.now ?? Date.now)() - stat.modifiedMs < expiryMs) continue
       this.#uploads++
-      await this.#drop(join(repository.uploads, name))
+      this.#uploadBytes += stat.sizeBytes
+      if (!this.#options.dryRun) await this.#fs.remove(join(repository.uploads, name))
     }
   }
 
-  async #manifestsOf(repository: RepositoryPaths): Promise<Map<Digest, Manifest>> {
+  /** Undefined where one cannot be read, so that nobody knows what it names: then all of the repository is kept. */
+  async #manifestsOf(repository: RepositoryPaths): Promise<Map<Digest, Manifest> | undefined> {
     const manifests = new Map<Digest, Manifest>()
-    for (const { name } of await this.#fs.list(repository.manifestLinks)) {
+    for (const name of await this.#names(repository.manifestLinks)) {
       const digest = digestFromName(name)
       if (!digest) continue
       const mediaType = await this.#shelves.durable.text(repository.manifestLink(digest), 1024)
@@ -110,9 +129,15 @@ class Collection {
       if (!isMediaType(mediaType) || !stat) continue
       const content = { mediaType, digest, size: stat.sizeBytes }
       const source = { open: async () => this.#shelves.read(content) }
-      // What cannot be read keeps the collection from knowing what it names: better to stop than to guess.
-      const bytes = await readVerified(source, content, limits.manifestBytes)
-      manifests.set(digest, parseManifest(bytes, mediaType))
+      try {
+        const bytes = await readVerified(source, content, limits.manifestBytes, this.#options)
+        manifests.set(digest, parseManifest(bytes, mediaType))
+      } catch (error) {
+        if (!isFailure(error)) throw error
+        const text = `${digest} cannot be read, so its whole repository is kept: ${error.message}`
+        this.#options.onProgress?.({ type: 'note', text })
+        return undefined
+      }
     }
     return manifests
   }
@@ -141,11 +166,15 @@ class Collection {
     return reached
   }
 
-  async #dropManifest(repository: RepositoryPaths, digest: Digest, manifest: Manifest): Promise<void> {
-    this.#manifests++
-    await this.#drop(repository.manifestLink(digest))
-    if (!manifest.subject) return
-    await this.#drop(join(repository.referrersOf(manifest.subject.digest), digest.replace(':', '-')))
+  async #dropReferrer(repository: RepositoryPaths, digest: Digest, { subject }: Manifest): Promise<void> {
+    if (!subject || this.#options.dryRun) return
+    await this.#fs.remove(join(repository.referrersOf(subject.digest), fileName(digest)))
+  }
+
+  /** Takes a link away that neither itself nor its content has been used within the grace time. */
+  async #dropLink(link: string, digest: Digest): Promise<boolean> {
+    if (!(await this.#isOld(link, digest))) return false
+    return this.#options.dryRun || takeAway(this.#fs, link, (aside) => this.#isOld(aside, digest))
   }
 
   /** Neither the link nor the content has been used within the grace time. */
@@ -162,14 +191,16 @@ class Collection {
     for (const algorithm of ['sha256', 'sha384', 'sha512']) {
       for (const shard of await this.#fs.list(join(this.#paths.blobs, algorithm))) {
         const directory = join(this.#paths.blobs, algorithm, shard.name)
-        for (const { name } of await this.#fs.list(directory)) {
+        for (const name of await this.#names(directory)) {
           this.#options.signal?.throwIfAborted()
+          const isPartial = name.endsWith('.partial')
+          const digest = `${algorithm}:${isPartial ? name.slice(0, -'.partial'.length) : name}`
+          if (!isDigest(digest) || (this.#used.has(digest) && !isPartial)) continue
           const path = join(directory, name)
-          const digest = `${algorithm}:${name.replace(/\.partial$/, '')}`
-          if (!isDigest(digest) || (this.#used.has(digest) && !name.endsWith('.partial'))) continue
           const stat = await this.#fs.stat(path)
           if (!stat || stat.modifiedMs >= this.#oldestKeptMs) continue
-          if (!this.#options.dryRun && !(await this.#remove(path))) continue
+          if (!(this.#options.dryRun || (await takeAway(this.#fs, path, (aside) => this.#isUnused(aside)))))
+            continue
           freed.items++
           freed.sizeBytes += stat.sizeBytes
           this.#options.onProgress?.({ type: 'advance', sizeBytes: stat.sizeBytes })
@@ -179,38 +210,23 @@ class Collection {
     return freed
   }
 
-  /** Moved aside first: if it was renewed between the look and the move, somebody was told that it is there. */
-  async #remove(path: string): Promise<boolean> {
-    await this.#fs.makeDirectory(this.#paths.trash)
-    const aside = join(this.#paths.trash, crypto.randomUUID())
-    try {
-      await this.#fs.rename(path, aside)
-    } catch (error) {
-      if (isFailure(error) && error.detail.errno === 'ENOENT') return false
-      throw error
-    }
+  async #isUnused(aside: string): Promise<boolean> {
     const stat = await this.#fs.stat(aside)
-    if (stat && stat.modifiedMs < this.#oldestKeptMs) {
-      await this.#fs.remove(aside)
-      return true
-    }
-    await this.#fs.link(aside, path).catch((error: unknown) => {
-      // It was pushed anew meanwhile.
-      if (!isFailure(error) || error.detail.errno !== 'EEXIST') throw error
-    })
-    await this.#fs.remove(aside)
-    return false
+    return stat !== undefined && stat.modifiedMs < this.#oldestKeptMs
   }
 
-  /** What a collection that was killed between its two looks left aside. */
-  async #emptyTrash(): Promise<void> {
-    for (const { name } of await this.#fs.list(this.#paths.trash)) {
-      const stat = await this.#fs.stat(join(this.#paths.trash, name))
-      if (stat && stat.modifiedMs < this.#oldestKeptMs) await this.#fs.remove(join(this.#paths.trash, name))
+  /** The names in a directory, after what dead processes left in it is put back or removed. */
+  async #names(directory: string): Promise<string[]> {
+    const names = new Set<string>()
+    for (const { name } of await this.#fs.list(directory)) {
+      const original = asideFrom(name)
+      if (original !== undefined && !this.#options.dryRun) await putBack(this.#fs, join(directory, original))
+      const isFresh = name.startsWith('.') && name.endsWith(freshSuffix)
+      if (isFresh && !this.#options.dryRun && (await this.#isUnused(join(directory, name)))) {
+        await this.#fs.remove(join(directory, name))
+      }
+      if (original !== undefined || !isFresh) names.add(original ?? name)
     }
-  }
-
-  async #drop(path: string): Promise<void> {
-    if (!this.#options.dryRun) await this.#shelves.durable.drop(path)
+    return [...names]
   }
 }

@@ -10,7 +10,6 @@ import { type Digest, digestAlgorithm, digestHex, isDigest } from '#oci/index.ts
  *     repositories/NAME/_tags/TAG                     the digest
  *     repositories/NAME/_referrers/SUBJECT/MANIFEST   the referrer's descriptor
  *     repositories/NAME/_uploads/ID                   bytes received so far
- *     trash/                                          on its way out
  *
  * Components of a name never begin with an underscore, and names, tags and digests are parsed before they get here.
  */
@@ -26,9 +25,6 @@ export class DataPaths {
   }
   get repositories(): string {
     return join(this.root, 'repositories')
-  }
-  get trash(): string {
-    return join(this.root, 'trash')
   }
   blobDirectory(digest: Digest): string {
     return join(this.blobs, digestAlgorithm(digest), digestHex(digest).slice(0, 2))

@@ -1,15 +1,16 @@
 import { dirname } from 'node:path'
-import type { FileSystem } from '#base/index.ts'
+import type { FileSystem, OpenFile } from '#base/index.ts'
 import type { Descriptor, Digest } from '#oci/index.ts'
 import { assertFree, FileReader } from '../layout-directory.ts'
 import { receiveFile } from '../layout-target.ts'
 import type { ByteReader, CallOptions, OpenAt } from '../types.ts'
-import { Durable } from './durable.ts'
+import { statHeld } from './aside.ts'
+import { Durable, errnoOf } from './durable.ts'
 import type { DataPaths } from './paths.ts'
 import { UploadStates } from './upload-states.ts'
 
 /** How old a content's time may be before it is renewed: a small part of any sensible grace time. */
-const renewAfterMs = 5 * 60_000
+export const renewAfterMs = 5 * 60_000
 
 /** The contents that all repositories of a data directory share. */
 export class Shelves {
@@ -17,14 +18,15 @@ export class Shelves {
   readonly paths: DataPaths
   readonly durable: Durable
   readonly uploadStates = new UploadStates()
-  readonly #now: () => number
+  /** Milliseconds since 1970. */
+  readonly now: () => number
   readonly #arriving = new Map<Digest, Promise<void>>()
 
   constructor(fs: FileSystem, paths: DataPaths, now: () => number) {
     this.fs = fs
     this.paths = paths
     this.durable = new Durable(fs)
-    this.#now = now
+    this.now = now
   }
 
   /**
@@ -33,10 +35,21 @@ export class Shelves {
    */
   async renew(digest: Digest): Promise<number | undefined> {
     const path = this.paths.blob(digest)
-    const stat = await this.fs.stat(path)
+    const stat = await statHeld(this.fs, path)
     if (stat?.kind !== 'file') return undefined
-    if (this.#now() - stat.modifiedMs > renewAfterMs && !(await this.fs.touch(path))) return undefined
+    if (this.now() - stat.modifiedMs > renewAfterMs && !(await this.fs.touch(path))) return undefined
     return stat.sizeBytes
+  }
+
+  /** The content's file; undefined where it is absent. */
+  async open(digest: Digest): Promise<OpenFile | undefined> {
+    const path = this.paths.blob(digest)
+    const open = () =>
+      this.fs.open(path, 'read').catch((error: unknown) => {
+        if (errnoOf(error) === 'ENOENT') return undefined
+        throw error
+      })
+    return (await open()) ?? ((await statHeld(this.fs, path)) ? open() : undefined)
   }
 
   async read({ digest, size }: Descriptor): Promise<ByteReader> {

@@ -6,6 +6,7 @@ import {
   isDigest,
   isManifestType,
   isMediaType,
+  isRepositoryName,
   isTag,
   type Manifest,
   mediaTypes,
@@ -19,16 +20,24 @@ import { pageOf } from '../paging.ts'
 import { parallel } from '../parallel.ts'
 import { clampRange, readVerified } from '../readers.ts'
 import type { ByteRange, ByteReader, CallOptions, OpenAt, Store, Upload, WriteOutcome } from '../types.ts'
+import { statHeld } from './aside.ts'
 import { digestFromName, fileName, type RepositoryPaths } from './paths.ts'
+import { Recent } from './recent.ts'
 import type { Shelves } from './shelves.ts'
 import { FileUpload, isUploadId } from './upload.ts'
+
+/** Referrers read together, of a list that may be long. */
+const referrersAtOnce = 256
 
 /** One repository of a data directory. */
 export class DataStore implements Store {
   readonly #shelves: Shelves
   readonly #paths: RepositoryPaths
-  /** Blobs known to be linked here: a link only goes when its blob has long been unused. */
-  readonly #linked = new Set<Digest>()
+  /** What was read of links and referrers, which never change under the same digest. */
+  readonly #mediaTypes = new Recent<Digest, { readonly mediaType: string; readonly modifiedMs: number }>(
+    20_000,
+  )
+  readonly #referrers = new Recent<Digest, Descriptor>(20_000)
 
   constructor(shelves: Shelves, paths: RepositoryPaths) {
     this.#shelves = shelves
@@ -43,18 +52,17 @@ export class DataStore implements Store {
   }
 
   async open(content: Descriptor, range?: ByteRange): Promise<ByteReader> {
-    const found = await this.find(content.digest)
-    if (!found) throw failure('CONTENT_NOT_FOUND', `there is no ${content.digest} in this repository`)
-    const file = await this.#shelves.fs.open(this.#shelves.paths.blob(content.digest), 'read')
-    return new FileReader(file, clampRange(found.size, range))
+    const file = (await this.#mediaType(content.digest)) && (await this.#shelves.open(content.digest))
+    if (!file) throw failure('CONTENT_NOT_FOUND', `there is no ${content.digest} in this repository`)
+    return new FileReader(file, clampRange(await file.size(), range))
   }
 
   async find(digest: Digest, _options?: CallOptions): Promise<Descriptor | undefined> {
-    const mediaType =
-      (await this.#manifestType(digest)) ?? ((await this.#isLinked(digest)) ? mediaTypes.octets : undefined)
-    if (mediaType === undefined) return undefined
+    // Renewed before the link is looked at: a collection that has moved the link aside looks at the time again.
     const size = await this.#shelves.renew(digest)
-    return size === undefined ? undefined : { mediaType, digest, size }
+    if (size === undefined) return undefined
+    const mediaType = await this.#mediaType(digest)
+    return mediaType === undefined ? undefined : { mediaType, digest, size }
   }
 
   async has(content: Descriptor): Promise<boolean> {
@@ -89,20 +97,25 @@ export class DataStore implements Store {
   async tags(page?: { after?: string; limit?: number }): Promise<readonly string[]> {
     const entries = await this.#shelves.fs.list(this.#paths.tags)
     return pageOf(
-      entries.map(({ name }) => name).filter((name) => isTag(name) && !name.endsWith('.new')),
+      entries.map(({ name }) => name).filter((name) => isTag(name)),
       page,
     )
   }
 
   async *referrers(subject: Digest, artifactType?: string): AsyncGenerator<Descriptor> {
     const directory = this.#paths.referrersOf(subject)
-    for (const { name } of await this.#shelves.fs.list(directory)) {
-      const digest = digestFromName(name)
-      if (!digest || (await this.#manifestType(digest)) === undefined) continue
-      const text = await this.#shelves.durable.text(`${directory}/${name}`, limits.manifestBytes)
-      if (text === undefined) continue
-      const descriptor = parseDescriptor(JSON.parse(text))
-      if (artifactType === undefined || descriptor.artifactType === artifactType) yield descriptor
+    const names = await this.#shelves.fs.list(directory)
+    // A referrer is entered before its manifest is visible, and may be left over where that was interrupted.
+    const manifests = new Set(
+      (await this.#shelves.fs.list(this.#paths.manifestLinks)).map(({ name }) => name),
+    )
+    const there = names.filter(({ name }) => manifests.has(name))
+    for (let at = 0; at < there.length; at += referrersAtOnce) {
+      const part = there.slice(at, at + referrersAtOnce)
+      for (const descriptor of await parallel(part, 16, ({ name }) => this.#referrer(directory, name))) {
+        if (!descriptor) continue
+        if (artifactType === undefined || descriptor.artifactType === artifactType) yield descriptor
+      }
     }
   }
 
@@ -112,19 +125,20 @@ export class DataStore implements Store {
 
   async delete(digest: Digest): Promise<boolean> {
     const { durable, fs } = this.#shelves
-    for (const { name } of await fs.list(this.#paths.tags)) {
-      if (isTag(name) && (await this.#tagged(name)) === digest) await durable.drop(this.#paths.tag(name))
-    }
+    const names = (await fs.list(this.#paths.tags)).map(({ name }) => name).filter((name) => isTag(name))
+    await parallel(names, 16, async (name) => {
+      if ((await this.#tagged(name)) === digest) await durable.drop(this.#paths.tag(name))
+    })
     const wasManifest = await durable.drop(this.#paths.manifestLink(digest))
     if (wasManifest) await this.#forgetReferrer(digest)
-    this.#linked.delete(digest)
     const wasBlob = await durable.drop(this.#paths.blobLink(digest))
     return wasManifest || wasBlob
   }
 
   async mount(digest: Digest, from: string | undefined): Promise<boolean> {
-    const isThere = from === undefined || (await this.#shelves.isIn(from, digest))
-    if (!isThere || (await this.#shelves.renew(digest)) === undefined) return false
+    if (from !== undefined && !isRepositoryName(from)) return false
+    if ((await this.#shelves.renew(digest)) === undefined) return false
+    if (from !== undefined && !(await this.#shelves.isIn(from, digest))) return false
     await this.#link(digest)
     return true
   }
@@ -161,29 +175,28 @@ export class DataStore implements Store {
     await this.#shelves.durable.put(`${directory}/${fileName(content.digest)}`, text)
   }
 
+  async #referrer(directory: string, name: string): Promise<Descriptor | undefined> {
+    const digest = digestFromName(name)
+    if (!digest) return undefined
+    const known = this.#referrers.get(digest)
+    if (known) return known
+    const text = await this.#shelves.durable.text(`${directory}/${name}`, limits.manifestBytes)
+    if (text === undefined) return undefined
+    const descriptor = parseDescriptor(JSON.parse(text))
+    this.#referrers.set(digest, descriptor)
+    return descriptor
+  }
+
   async #forgetReferrer(digest: Digest): Promise<void> {
-    for (const { name } of await this.#shelves.fs.list(this.#paths.referrers)) {
-      await this.#shelves.durable.drop(`${this.#paths.referrers}/${name}/${fileName(digest)}`)
-    }
+    const subjects = await this.#shelves.fs.list(this.#paths.referrers)
+    await parallel(subjects, 16, ({ name }) =>
+      this.#shelves.durable.drop(`${this.#paths.referrers}/${name}/${fileName(digest)}`),
+    )
   }
 
   async #link(digest: Digest): Promise<void> {
-    if (this.#linked.has(digest) && (await this.#shelves.fs.stat(this.#paths.blobLink(digest)))) return
     await this.#shelves.fs.makeDirectory(this.#paths.blobLinks)
     await this.#shelves.durable.mark(this.#paths.blobLink(digest))
-    this.#remember(digest)
-  }
-
-  async #isLinked(digest: Digest): Promise<boolean> {
-    if (this.#linked.has(digest)) return true
-    if (!(await this.#shelves.fs.stat(this.#paths.blobLink(digest)))) return false
-    this.#remember(digest)
-    return true
-  }
-
-  #remember(digest: Digest): void {
-    if (this.#linked.size > 100_000) this.#linked.clear()
-    this.#linked.add(digest)
   }
 
   async #tagged(tag: string): Promise<Digest | undefined> {
@@ -191,8 +204,28 @@ export class DataStore implements Store {
     return isDigest(text) ? text : undefined
   }
 
-  async #manifestType(digest: Digest): Promise<string | undefined> {
-    const text = await this.#shelves.durable.text(this.#paths.manifestLink(digest), 1024)
-    return isMediaType(text) ? text : undefined
+  /** As what a content is in this repository; undefined where it is not. */
+  async #mediaType(digest: Digest): Promise<string | undefined> {
+    const { fs } = this.#shelves
+    const manifest = await this.#manifestType(digest, await fs.stat(this.#paths.manifestLink(digest)))
+    if (manifest !== undefined) return manifest
+    if (await fs.stat(this.#paths.blobLink(digest))) return mediaTypes.octets
+    const held = await this.#manifestType(digest, await statHeld(fs, this.#paths.manifestLink(digest)))
+    if (held !== undefined) return held
+    return (await statHeld(fs, this.#paths.blobLink(digest))) && mediaTypes.octets
+  }
+
+  async #manifestType(
+    digest: Digest,
+    stat: { readonly modifiedMs: number } | undefined,
+  ): Promise<string | undefined> {
+    if (!stat) return undefined
+    const link = this.#paths.manifestLink(digest)
+    const known = this.#mediaTypes.get(digest)
+    if (known?.modifiedMs === stat.modifiedMs) return known.mediaType
+    const mediaType = await this.#shelves.durable.text(link, 1024)
+    if (!isMediaType(mediaType)) return undefined
+    this.#mediaTypes.set(digest, { mediaType, modifiedMs: stat.modifiedMs })
+    return mediaType
   }
 }

@@ -3,6 +3,7 @@ import type { OpenFile } from '#base/index.ts'
 import { type Descriptor, type Digest, Digester, digestAlgorithm, mediaTypes } from '#oci/index.ts'
 import { failure } from '../codes.ts'
 import type { Upload } from '../types.ts'
+import { errnoOf } from './durable.ts'
 import type { RepositoryPaths } from './paths.ts'
 import type { Shelves } from './shelves.ts'
 
@@ -26,7 +27,8 @@ export class FileUpload implements Upload {
   #buffered = 0
   #writing: Promise<void> = Promise.resolve()
   #spare: Buffer | undefined
-  #dirty = false
+  /** Whether the file may hold bytes that are not on the disk yet. */
+  #dirty: boolean
   #ended = false
 
   private constructor(
@@ -37,6 +39,7 @@ export class FileUpload implements Upload {
     file: OpenFile,
     digester: Digester,
     written: number,
+    dirty: boolean,
   ) {
     this.#shelves = shelves
     this.#paths = paths
@@ -45,6 +48,7 @@ export class FileUpload implements Upload {
     this.#file = file
     this.#digester = digester
     this.#written = written
+    this.#dirty = dirty
   }
 
   static async begin(
@@ -54,7 +58,7 @@ export class FileUpload implements Upload {
   ): Promise<FileUpload> {
     const id = randomUUID()
     const file = await shelves.fs.open(paths.upload(id), 'exclusive')
-    return new FileUpload(shelves, paths, id, link, file, new Digester(), 0)
+    return new FileUpload(shelves, paths, id, link, file, new Digester(), 0, false)
   }
 
   static async takeUp(
@@ -67,8 +71,10 @@ export class FileUpload implements Upload {
     const file = await shelves.fs.open(paths.upload(id), 'update')
     try {
       const size = await file.size()
-      const digester = shelves.uploadStates.take(id, size)?.digester ?? (await hashFile(file, 'sha256'))
-      return new FileUpload(shelves, paths, id, link, file, digester, size)
+      const state = shelves.uploadStates.take(id, size)
+      const digester = state?.digester ?? (await hashFile(file, 'sha256'))
+      // A process that was killed has not synced what it wrote.
+      return new FileUpload(shelves, paths, id, link, file, digester, size, !state)
     } catch (error) {
       await file.close()
       throw error
@@ -104,10 +110,17 @@ export class FileUpload implements Upload {
       })
     }
     if (this.#dirty) await this.#file.sync()
+    // Bytes that came long ago would look like garbage the moment they have their name.
+    await this.#shelves.fs.touch(this.#paths.upload(this.id))
     const directory = this.#shelves.paths.blobDirectory(digest)
     await this.#shelves.fs.makeDirectory(directory)
     await this.#end()
-    await this.#shelves.fs.rename(this.#paths.upload(this.id), this.#shelves.paths.blob(digest))
+    await this.#shelves.fs
+      .rename(this.#paths.upload(this.id), this.#shelves.paths.blob(digest))
+      .catch((error: unknown) => {
+        if (errnoOf(error) !== 'ENOENT') throw error
+        throw failure('UPLOAD_UNKNOWN', `the upload ${this.id} has expired`, { cause: error })
+      })
     await this.#shelves.durable.names(directory)
     await this.#link(digest)
     return { mediaType: mediaTypes.octets, digest, size: this.#written }
@@ -120,12 +133,15 @@ export class FileUpload implements Upload {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#ended) return
-    await this.#flush()
-    await this.#writing
-    // What the client is told to have arrived must be there after a power cut.
-    if (this.#dirty) await this.#file.sync()
-    this.#shelves.uploadStates.keep(this.id, { digester: this.#digester, offset: this.#written })
-    await this.#end()
+    try {
+      await this.#flush()
+      await this.#writing
+      // What the client is told to have arrived must be there after a power cut.
+      if (this.#dirty) await this.#file.sync()
+      this.#shelves.uploadStates.keep(this.id, { digester: this.#digester, offset: this.#written })
+    } finally {
+      await this.#end()
+    }
   }
 
   /** Hands the full buffer to the disk; the next one fills meanwhile. */
