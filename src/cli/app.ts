@@ -1,4 +1,4 @@
-import { buildApplication, run, text_en } from '@stricli/core'
+import { buildApplication, ExitCode, run, text_en } from '@stricli/core'
 import { baseFailure } from '#base/index.ts'
 import type { Context } from './context.ts'
 import { exitCodeOf, exitCodes } from './exit-code.ts'
@@ -29,7 +29,17 @@ export function application(context: Pick<Context, 'process' | 'env'>) {
   })
 }
 
-/** Runs one command line; sets the exit code. */
+/** Runs one command line in a context, whose process gets the exit code. */
+export async function runCommandLine(args: readonly string[], context: Context): Promise<void> {
+  await run(application(context), args.length === 0 ? ['--help'] : args, context)
+  const { exitCode } = context.process
+  if (typeof exitCode !== 'number' || exitCode >= 0) return
+  // stricli's own: what was written does not parse; all others are faults of the program.
+  const isUsage = exitCode === ExitCode.InvalidArgument || exitCode === ExitCode.UnknownCommand
+  context.process.exitCode = isUsage ? exitCodes.usage : exitCodes.failure
+}
+
+/** Runs the command line of this process. */
 export async function main(args: readonly string[]): Promise<void> {
   const stop = new AbortController()
   const interrupt = (name: NodeJS.Signals) => {
@@ -43,13 +53,10 @@ export async function main(args: readonly string[]): Promise<void> {
     if (error.code === 'EPIPE') process.exit(exitCodes.done)
     throw error
   })
-  const context: Context = {
+  await runCommandLine(args, {
     process: process as Context['process'],
     env: process.env,
     cwd: process.cwd(),
     signal: stop.signal,
-  }
-  await run(application(context), args.length === 0 ? ['--help'] : args, context)
-  // stricli's own codes for arguments that do not parse are negative.
-  if (typeof process.exitCode === 'number' && process.exitCode < 0) process.exitCode = exitCodes.usage
+  })
 }

@@ -102,6 +102,13 @@ function locator(session: Session, opened: OpenedBundle | undefined) {
   }
 }
 
+/** A volume's folder counts from where the command runs, as every other path. */
+function absolute(cwd: string, volume: string): string {
+  return /^\.{1,2}(?:\/|:)/.test(volume)
+    ? `${resolve(cwd, volume.slice(0, volume.indexOf(':')))}${volume.slice(volume.indexOf(':'))}`
+    : volume
+}
+
 function chooseDriver(
   context: Context,
   flags: ActionFlags,
@@ -112,7 +119,7 @@ function chooseDriver(
   const options = {
     workDirectory: join(state, 'work'),
     onProgress,
-    volumes: (flags.volume ?? []).map(parseVolume),
+    volumes: (flags.volume ?? []).map((text) => parseVolume(absolute(context.cwd, text))),
     ...(flags.timeout !== undefined && { timeoutMs: flags.timeout * 1000 }),
   }
   let name = flags.driver ?? settings.driver

@@ -37,7 +37,7 @@ const pathEnding = /\.(tgz|tar|tar\.gz|json)$/
 
 /**
  * Reads a location: SCHEME:PATH[:REF] with a scheme of `oci`, `oci-archive`, `docker-archive` or `archive`; a path
- * (it exists, or begins with `./`, `../`, `~/` or `/`, or ends in .tgz, .tar, .tar.gz or .json); else a reference.
+ * (it exists, or begins with `./`, `../` or `/`, or ends in .tgz, .tar, .tar.gz or .json); else a reference.
  * A path that exists is looked into.
  *
  * @throws LOCATION_INVALID, REFERENCE_INVALID
@@ -60,7 +60,7 @@ export async function parseLocation(text: string, cwd: string): Promise<Location
   const path = resolve(cwd, text)
   const kind = await sniff(path, text)
   if (kind) return { kind, text, path }
-  if (/^(\.\.?\/|~\/|\/)/.test(text) || pathEnding.test(text)) {
+  if (/^(\.\.?\/|\/)/.test(text) || pathEnding.test(text)) {
     return { kind: kindByName(text), text, path }
   }
   try {
@@ -90,7 +90,9 @@ async function sniff(path: string, text: string): Promise<Exclude<LocationKind, 
   if (!found) return undefined
   if (found.isDirectory()) {
     const entries = await readdir(path)
-    if (entries.includes('oci-layout') || entries.length === 0) return 'layout'
+    // An unpacked thick bundle has its layout in artifacts/layout.
+    if (entries.includes('oci-layout') || entries.includes('artifacts') || entries.length === 0)
+      return 'layout'
     // A folder that happens to be called like an image does not hide the image.
     if (/^[a-z0-9]/.test(text) && !text.endsWith('/')) return undefined
     throw failure('LOCATION_INVALID', `${text} is a folder, but not an OCI layout`, {

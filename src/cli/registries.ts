@@ -1,7 +1,13 @@
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
+import { nodeFileSystem } from '#base/index.ts'
 import type { Referrers, Repository, Target } from '#content/index.ts'
 import type { Reference } from '#oci/index.ts'
-import { RegistryClient, systemRegistryOptions } from '#registry/index.ts'
+import {
+  fileUploadJournal,
+  RegistryClient,
+  systemRegistryOptions,
+  type UploadJournal,
+} from '#registry/index.ts'
 import type { Context } from './context.ts'
 import type { RegistryFlags } from './flags.ts'
 import type { Settings } from './settings.ts'
@@ -25,7 +31,25 @@ export async function openRegistries(
   return new RegistryClient({
     ...systemRegistryOptions(env),
     plainHttp: [...(flags.plainHttp ?? []), ...(settings.plainHttp ?? [])],
+    uploads: uploadJournal(context, settings),
     userAgent: `sealift/${version}`,
     onWarning: (registry, text) => tell(context, `${registry} says: ${text}`),
   })
+}
+
+/** Beside the claims, where only the user may look. Opened with the first large push: most commands have none. */
+function uploadJournal(context: Context, settings: Settings): UploadJournal {
+  let opened: Promise<UploadJournal> | undefined
+  const journal = () => {
+    opened ??= import('#bundle/index.ts').then(async ({ ClaimStore, stateDirectory }) => {
+      const { directory } = await ClaimStore.open(settings.stateDir ?? stateDirectory(context.env))
+      return fileUploadJournal(join(directory, 'uploads.json'), nodeFileSystem)
+    })
+    return opened
+  }
+  return {
+    get: async (key) => (await journal()).get(key),
+    set: async (key, location) => (await journal()).set(key, location),
+    delete: async (key) => (await journal()).delete(key),
+  }
 }

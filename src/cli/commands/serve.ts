@@ -4,6 +4,7 @@ import { described, type FormatFlag, formatAlias, formatFlag, text } from '../fl
 
 export type ServeFlags = FormatFlag & {
   readonly listen: string
+  readonly overlay?: string
   readonly verbose: boolean
 }
 
@@ -19,6 +20,13 @@ export const serve = buildCommand<ServeFlags, [string], Context>({
         placeholder: 'HOST:PORT',
         brief: 'Where to listen; port 0 takes a free one',
       },
+      overlay: {
+        kind: 'parsed',
+        parse: text,
+        optional: true,
+        placeholder: 'DIR',
+        brief: 'Take pushes into this data directory, over what is served',
+      },
       verbose: { kind: 'boolean', default: false, brief: 'One line per request on stderr' },
     },
     aliases: formatAlias,
@@ -30,11 +38,11 @@ export const serve = buildCommand<ServeFlags, [string], Context>({
   docs: {
     brief: 'Serve an archive or layout in place as a registry',
     fullDescription: described(
-      'Serves an archive or layout as a registry without unpacking it, read only. The first line on stdout is the address. SIGINT and SIGTERM stop it: requests under way are finished.',
+      'Serves an archive or layout as a registry without unpacking it: read only, or with an overlay that takes pushes. The first line on stdout is the address. SIGINT and SIGTERM stop it: requests under way are finished.',
       [
         'sealift serve app.tgz',
         'sealift serve oci:./layout --listen 127.0.0.1:0 -o json',
-        'sealift serve app.tgz --listen 0.0.0.0:5000 --verbose',
+        'sealift serve app.tgz --listen 0.0.0.0:5000 --overlay ./pushed --verbose',
       ],
     ),
   },

@@ -1,3 +1,5 @@
+import { resolve } from 'node:path'
+import type { Container, Repositories } from '#content/index.ts'
 import { failure } from '../codes.ts'
 import type { ServeFlags } from '../commands/serve.ts'
 import type { Context } from '../context.ts'
@@ -14,11 +16,17 @@ export async function run(this: Context, flags: ServeFlags, text: string): Promi
   const container = await openContainer(location)
   await using stack = new AsyncDisposableStack()
   stack.defer(() => container.close())
+  const repositories = await withOverlay(this, container, flags.overlay)
   const { listen, verbose } = flags
-  await serveUntilStopped(
-    this,
-    session.format,
-    { repositories: container },
-    { listen, verbose, served: text },
-  )
+  await serveUntilStopped(this, session.format, { repositories }, { listen, verbose, served: text })
+}
+
+async function withOverlay(
+  context: Context,
+  container: Container,
+  directory: string | undefined,
+): Promise<Repositories> {
+  if (directory === undefined) return container
+  const { openDataDirectory, overlay } = await import('#content/index.ts')
+  return overlay(container, await openDataDirectory(resolve(context.cwd, directory)))
 }

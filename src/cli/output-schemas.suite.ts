@@ -1,0 +1,220 @@
+import { Type } from 'typebox'
+
+// What every `-o json` output holds. Closed: a member that is not here is a change that somebody has to notice.
+
+const closed = { additionalProperties: false }
+const text = Type.String()
+const count = Type.Integer({ minimum: 0 })
+const digest = Type.String({ pattern: '^sha(256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})$' })
+const optional = Type.Optional
+const object = <T extends Parameters<typeof Type.Object>[0]>(members: T) => Type.Object(members, closed)
+const tally = object({ items: count, sizeBytes: count })
+const copied = {
+  copied: tally,
+  mounted: tally,
+  present: tally,
+  absent: Type.Array(digest),
+  referrers: count,
+  elapsedMs: count,
+}
+
+const branch = Type.Cyclic(
+  {
+    Branch: object({
+      role: Type.Enum(['root', 'manifest', 'config', 'layer', 'referrer', 'signature']),
+      digest,
+      mediaType: text,
+      sizeBytes: count,
+      artifactType: optional(text),
+      platform: optional(text),
+      title: optional(text),
+      absent: optional(Type.Literal(true)),
+      repeated: optional(Type.Literal(true)),
+      children: Type.Array(Type.Ref('Branch')),
+      referrers: Type.Array(Type.Ref('Branch')),
+    }),
+  },
+  'Branch',
+)
+
+const input = object({ name: text, required: Type.Boolean(), description: optional(text) })
+const bundle = object({
+  name: text,
+  version: text,
+  schemaVersion: text,
+  description: optional(text),
+  actions: Type.Array(text),
+  parameters: Type.Array(input),
+  credentials: Type.Array(input),
+  outputs: Type.Array(text),
+  images: Type.Array(
+    object({
+      name: text,
+      image: text,
+      imageType: text,
+      contentDigest: optional(digest),
+      sizeBytes: optional(count),
+    }),
+  ),
+  extensions: Type.Array(object({ name: text, section: optional(text), supported: Type.Boolean() })),
+})
+
+const output = object({
+  name: text,
+  sizeBytes: count,
+  secret: Type.Boolean(),
+  value: optional(text),
+  encoding: optional(Type.Enum(['utf8', 'base64'])),
+})
+const status = Type.Enum(['canceled', 'failed', 'pending', 'running', 'succeeded', 'unknown'])
+const installation = {
+  name: text,
+  bundle: text,
+  version: text,
+  action: text,
+  status,
+  isUninstalled: Type.Boolean(),
+  revision: text,
+  created: text,
+  modified: text,
+}
+const action = object({
+  installation: text,
+  action: text,
+  status,
+  claimId: text,
+  revision: text,
+  bundle: object({ name: text, version: text }),
+  outputs: Type.Array(output),
+})
+const served = object({ url: text, registry: text, host: text, port: count, location: text })
+
+/** By command. */
+export const outputSchemas = {
+  build: object({
+    file: text,
+    name: text,
+    version: text,
+    digest,
+    pinned: Type.Array(
+      object({ path: text, from: text, to: text, how: Type.Enum(['resolved', 'built', 'pushed']) }),
+    ),
+  }),
+  'image build': object({
+    target: text,
+    digest,
+    mediaType: text,
+    size: count,
+    tags: Type.Array(text),
+  }),
+  pack: object({
+    archive: text,
+    archiveSizeBytes: count,
+    bundles: Type.Array(object({ name: text, version: text })),
+    roots: Type.Array(
+      object({
+        reference: optional(text),
+        digest,
+        sizeBytes: count,
+        platforms: Type.Array(text),
+        referrers: count,
+        absent: count,
+      }),
+    ),
+    ...copied,
+  }),
+  copy: object({
+    source: text,
+    target: text,
+    roots: Type.Array(object({ from: optional(text), to: text, digest, mediaType: text })),
+    ...copied,
+  }),
+  inspect: object({
+    location: text,
+    kind: Type.Enum(['registry', 'layout', 'oci-archive', 'docker-archive', 'archive', 'bundle', 'file']),
+    roots: Type.Array(
+      object({
+        reference: optional(text),
+        digest,
+        mediaType: text,
+        kind: text,
+        sizeBytes: count,
+        contents: count,
+        referrers: count,
+        platforms: Type.Array(text),
+        absent: Type.Array(digest),
+      }),
+    ),
+    bundle: optional(bundle),
+  }),
+  ls: Type.Array(
+    object({
+      reference: optional(text),
+      digest,
+      kind: text,
+      sizeBytes: count,
+      platforms: Type.Array(text),
+      absent: count,
+    }),
+  ),
+  'ls --all': Type.Array(
+    object({
+      digest,
+      mediaType: text,
+      kind: text,
+      sizeBytes: count,
+      platform: optional(text),
+      absent: Type.Boolean(),
+    }),
+  ),
+  tree: Type.Array(object({ reference: optional(text), tree: branch })),
+  verify: object({
+    location: text,
+    ok: Type.Boolean(),
+    checked: tally,
+    problems: Type.Array(
+      object({ kind: Type.Enum(['damaged', 'missing', 'extra', 'invalid']), what: text, why: text }),
+    ),
+    absent: Type.Array(digest),
+    roots: count,
+  }),
+  serve: served,
+  'registry serve': served,
+  'registry gc': object({
+    directory: text,
+    dryRun: Type.Boolean(),
+    blobs: tally,
+    manifests: count,
+    uploads: count,
+  }),
+  relocate: object({
+    bundle: text,
+    images: Type.Array(object({ from: text, to: text, digest })),
+    mapping: Type.Record(text, text),
+    dryRun: Type.Literal(false),
+    file: text,
+    ...copied,
+  }),
+  'relocate --dry-run': object({
+    bundle: text,
+    images: Type.Array(object({ from: text, to: text, digest })),
+    mapping: Type.Record(text, text),
+    dryRun: Type.Literal(true),
+  }),
+  install: action,
+  upgrade: action,
+  uninstall: action,
+  invoke: action,
+  installations: Type.Array(object(installation)),
+  show: object({
+    ...installation,
+    bundleReference: optional(text),
+    parameters: Type.Record(text, Type.Unknown()),
+    outputs: Type.Array(text),
+    history: Type.Array(
+      object({ claimId: text, action: text, created: text, status, message: optional(text) }),
+    ),
+  }),
+  outputs: Type.Array(output),
+  'outputs NAME': output,
+} as const
