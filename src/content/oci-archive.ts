@@ -17,7 +17,7 @@ export interface BundleContainer extends Container {
 
 /**
  * Opens a tar, compressed through or not, of an OCI layout: at its root (skopeo's and podman's oci-archive,
- * BuildKit's type=oci, `docker save` since 25) or under artifacts/layout/ (CNAB thick bundles, spec section 104).
+ * BuildKit's type=oci, `docker save` since 25) or under artifacts/layout/ (CNAB thick bundles, spec 104).
  *
  * @throws LAYOUT_INVALID, ARCHIVE_INVALID, ARCHIVE_HOSTILE, DISK_FULL, FILE_SYSTEM
  */

@@ -1,4 +1,11 @@
-import { type FileSystem, type Limits, limits, nodeFileSystem, type OpenFile } from '#base/index.ts'
+import {
+  type FileSystem,
+  isFailure,
+  type Limits,
+  limits,
+  nodeFileSystem,
+  type OpenFile,
+} from '#base/index.ts'
 import { failure } from './codes.ts'
 import { FileReader } from './layout-directory.ts'
 import { clampRange } from './readers.ts'
@@ -29,13 +36,13 @@ export class TarArchive {
 
   /** @throws ARCHIVE_INVALID, ARCHIVE_HOSTILE, DISK_FULL, FILE_SYSTEM */
   static async open(path: string, options: OpenArchiveOptions = {}): Promise<TarArchive> {
-    const file = await openTar(path, options)
+    const bounds = options.limits ?? limits
+    const file = await openTar(path, options).catch((error) => throwNaming(path, error))
     try {
-      const bounds = options.limits ?? limits
       return new TarArchive(path, file, await TarIndex.read(file, bounds, options), bounds)
     } catch (error) {
       await file.close()
-      throw error
+      return throwNaming(path, error)
     }
   }
 
@@ -84,6 +91,14 @@ export class TarArchive {
   #borrowed(): Pick<OpenFile, 'read' | 'close'> {
     return { read: (into, position) => this.#file.read(into, position), close: async () => undefined }
   }
+}
+
+/** What is wrong inside is found where the path is not known. */
+function throwNaming(path: string, error: unknown): never {
+  for (const code of ['ARCHIVE_INVALID', 'ARCHIVE_HOSTILE'] as const) {
+    if (isFailure(error, code)) throw failure(code, `${path}: ${error.message}`, { cause: error })
+  }
+  throw error
 }
 
 /** The file itself, or what it unpacks to. */
