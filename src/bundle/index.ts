@@ -20,7 +20,7 @@ export type {
   Parameter,
 } from './bundle-schema.ts'
 export type { Claim, Result, ResultStatus } from './claims/claim.ts'
-export { idSource, type NewId } from './claims/ids.ts'
+export { type IdSource, idSource } from './claims/ids.ts'
 export { checkInstallationName, stateDirectory } from './claims/state-directory.ts'
 export { type ClaimRecord, ClaimStore, type ClaimStoreOptions } from './claims/store.ts'
 export { codes } from './codes.ts'

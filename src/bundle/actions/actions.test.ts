@@ -334,6 +334,26 @@ describe('two at once, and one that was killed', () => {
   })
 })
 
+describe('the order of what happened', () => {
+  test('holds though the clock is set back', async () => {
+    const { store, act } = await setup()
+    await act({ action: 'install', bundle })
+    const early = new ClaimStore(store.directory, { now: () => 1_000_000 })
+    await act({ action: 'upgrade' }, works, { store: early })
+    await act({ action: 'uninstall' }, works, { store: new ClaimStore(store.directory, { now: () => 0 }) })
+    const { history, isUninstalled } = await showInstallation(store, 'web')
+    assert.deepEqual(
+      history.map(({ action, status }) => [action, status]),
+      [
+        ['install', 'succeeded'],
+        ['upgrade', 'succeeded'],
+        ['uninstall', 'succeeded'],
+      ],
+    )
+    assert.ok(isUninstalled)
+  })
+})
+
 describe('the state directory', () => {
   test('is where the environment says', () => {
     const home = () => '/home/u'

@@ -11,14 +11,14 @@ import { type Digest, digestHex, digestOf } from '#oci/index.ts'
 import { failure } from '../codes.ts'
 import { identityOf, type ProcessIdentity } from '../drivers/process-identity.ts'
 import { type Claim, parseClaim, parseResult, type Result } from './claim.ts'
-import { idSource, type NewId } from './ids.ts'
+import { type IdSource, idSource } from './ids.ts'
 import { InstallationLock, isLocked, type LockWorld } from './lock.ts'
 import { checkInstallationName } from './state-directory.ts'
 import { readWhole, writeDurably } from './write-file.ts'
 
 export interface ClaimStoreOptions {
   readonly fileSystem?: FileSystem
-  readonly newId?: NewId
+  readonly ids?: IdSource
   /** Milliseconds since 1970. */
   readonly now?: () => number
   readonly isAlive?: (owner: ProcessIdentity) => boolean
@@ -38,19 +38,19 @@ export interface ClaimRecord {
  */
 export class ClaimStore {
   readonly directory: string
-  readonly newId: NewId
+  readonly #ids: IdSource
   readonly #now: () => number
   readonly #fileSystem: FileSystem
   readonly #world: LockWorld
 
   constructor(directory: string, options: ClaimStoreOptions = {}) {
-    const { fileSystem = nodeFileSystem, now = Date.now, newId = idSource(now), isAlive } = options
+    const { fileSystem = nodeFileSystem, now = Date.now, ids = idSource(now), isAlive } = options
     this.directory = directory
-    this.newId = newId
+    this.#ids = ids
     this.#now = now
     this.#fileSystem = fileSystem
     const self = identityOf() ?? { bootId: '', pid: process.pid, startTicks: '' }
-    this.#world = { fileSystem, newId, self, ...(isAlive && { isAlive }) }
+    this.#world = { fileSystem, newId: () => ids.next(), self, ...(isAlive && { isAlive }) }
   }
 
   /** Makes the directory on the real disk, where only its owner may look: parameters may be secrets. */
@@ -62,6 +62,11 @@ export class ClaimStore {
       throw fileSystemFailure(directory, error)
     }
     return new ClaimStore(directory, options)
+  }
+
+  /** A ULID greater than all that were made or read here. */
+  newId(): string {
+    return this.#ids.next()
   }
 
   /** The moment, as claims and results write it. */
@@ -83,18 +88,18 @@ export class ClaimStore {
     const entries = await this.#fileSystem.list(join(this.directory, 'installations'))
     const names: string[] = []
     for (const { name, kind } of entries) {
-      if (kind === 'directory' && (await this.#ids(name, 'claims')).length > 0) names.push(name)
+      if (kind === 'directory' && (await this.#names(name, 'claims')).length > 0) names.push(name)
     }
     return names
   }
 
   /** All that is known of an installation, oldest first. @throws INSTALLATION_NOT_FOUND, CLAIM_INVALID */
   async history(installation: string): Promise<ClaimRecord[]> {
-    const claims = await this.#ids(installation, 'claims')
+    const claims = await this.#names(installation, 'claims')
     if (claims.length === 0)
       throw failure('INSTALLATION_NOT_FOUND', `there is no installation ${installation}`)
     const results = new Map<string, Result>()
-    for (const id of await this.#ids(installation, 'results')) {
+    for (const id of await this.#names(installation, 'results')) {
       const result = parseResult(await this.#read(installation, 'results', id))
       results.set(result.claimId, result)
     }
@@ -147,11 +152,14 @@ export class ClaimStore {
     return (await this.#fileSystem.stat(path)) ? this.#fileSystem.open(path, 'read') : undefined
   }
 
-  async #ids(installation: string, kind: 'claims' | 'results'): Promise<string[]> {
+  async #names(installation: string, kind: 'claims' | 'results'): Promise<string[]> {
     const entries = await this.#fileSystem.list(join(this.#path(installation), kind))
-    return entries
+    const ids = entries
       .filter(({ name }) => /^[0-7][0-9A-HJKMNP-TV-Z]{25}\.json$/.test(name))
       .map(({ name }) => name.slice(0, -5))
+    const last = ids.at(-1)
+    if (last !== undefined) this.#ids.after(last)
+    return ids
   }
 
   async #read(installation: string, kind: 'claims' | 'results', id: string): Promise<Uint8Array> {

@@ -40,17 +40,21 @@ export class NamespacesDriver implements Driver {
         'the image wants to run as another user than root, which needs root here',
       )
     }
+    let complaint = ''
     const exitCode = await runProcess(
       {
         ...(await launchCommand(launch, folder.namespaceNote, tools)),
-        onLog: operation.onLog,
+        onLog: (event) => {
+          if (event.stream === 'stderr') complaint = Buffer.from(event.bytes).toString().trim().slice(-500)
+          return operation.onLog?.(event)
+        },
         timeoutMs,
         graceMs,
       },
       signal,
     )
     if (exitCode !== 0 && !existsSync(`${folder.namespaceNote}.launched`)) {
-      throw failure('DRIVER_FAILED', `the mounts of the run tool could not be made; the log tells why`)
+      throw failure('DRIVER_FAILED', `the mounts of the run tool could not be made: ${complaint}`)
     }
     return { exitCode, outputs: await collectOutputs(folder.outputs, operation.outputs, limits) }
   }

@@ -9,6 +9,11 @@ import { starter } from './starter.ts'
  * a bundle becomes part of the program. The root file system is moved over the old root, as switch_root does, so
  * that not even a walk upwards out of a changed root finds the machine's files again.
  *
+ * `mount -n` writes no record of its own (/run/mount/utab), which only root may.
+ *
+ * A mount that is read only is so alone, not what is mounted below its source, so that is left out. In a user
+ * namespace the flags of the source must be kept, and may be any of those tried.
+ *
  * What is mounted below the fresh /dev and /tmp finds no place there, and one is made; everywhere else the caller
  * made it before.
  */
@@ -18,39 +23,45 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 note=$1 root=$2 proc=$3 dev=$4 tmp=$5
 shift 5
 readlink "/proc/$$/ns/mnt" > "$note"
-mount --bind "$root" "$root"
-mount --rbind /proc "$root$proc"
+mount -n --bind "$root" "$root"
+mount -n --rbind /proc "$root$proc"
 for name in ${readOnlyPaths.join(' ')}; do
   if [ -e "/proc/$name" ]; then
-    mount --bind "/proc/$name" "$root$proc/$name"
-    mount -o remount,bind,ro,nosuid,nodev,noexec "$root$proc/$name"
+    mount -n --bind "/proc/$name" "$root$proc/$name"
+    mount -n -o remount,bind,ro,nosuid,nodev,noexec "$root$proc/$name"
   fi
 done
 for name in ${maskedPaths.join(' ')}; do
-  if [ -f "/proc/$name" ]; then mount --bind /dev/null "$root$proc/$name"; fi
+  if [ -f "/proc/$name" ]; then mount -n --bind /dev/null "$root$proc/$name"; fi
 done
-mount -t tmpfs -o mode=755,nosuid tmpfs "$root$dev"
+mount -n -t tmpfs -o mode=755,nosuid tmpfs "$root$dev"
 for name in null zero full random urandom tty; do
   : > "$root$dev/$name"
-  mount --bind "/dev/$name" "$root$dev/$name"
+  mount -n --bind "/dev/$name" "$root$dev/$name"
 done
 ln -s /proc/self/fd "$root$dev/fd"
 ln -s /proc/self/fd/0 "$root$dev/stdin"
 ln -s /proc/self/fd/1 "$root$dev/stdout"
 ln -s /proc/self/fd/2 "$root$dev/stderr"
 mkdir -m 1777 "$root$dev/shm"
-mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$root$tmp"
+mount -n -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$root$tmp"
 while [ "$1" != -- ]; do
   case "$2" in "$dev"/*|"$tmp"/*)
     if [ -d "$1" ]; then mkdir -p "$root$2"; else mkdir -p "$root\${2%/*}"; : >> "$root$2"; fi
   esac
-  mount --rbind "$1" "$root$2"
-  if [ "$3" = ro ]; then mount -o remount,bind,ro "$root$2"; fi
+  if [ "$3" = ro ]; then
+    mount -n --bind "$1" "$root$2"
+    mount -n -o remount,bind,ro "$root$2" 2>/dev/null ||
+      mount -n -o remount,bind,ro,nosuid,nodev "$root$2" 2>/dev/null ||
+      mount -n -o remount,bind,ro,nosuid,nodev,noexec "$root$2"
+  else
+    mount -n --rbind "$1" "$root$2"
+  fi
   shift 3
 done
 shift
 cd "$root"
-mount --move . /
+mount -n --move . /
 : > "$note.launched"
 exec "$@"
 `

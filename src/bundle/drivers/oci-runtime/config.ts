@@ -47,7 +47,8 @@ export function runtimeConfig(
         destination: to,
         type: 'bind',
         source: from,
-        options: ['rbind', readOnly ? 'ro' : 'rw'],
+        // What is mounted below would stay writable, so it is left out where it must not be.
+        options: readOnly ? ['bind', 'ro'] : ['rbind', 'rw'],
       })),
     ],
     linux: {
