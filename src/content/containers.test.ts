@@ -164,6 +164,42 @@ test('an oci-archive has its name only when it is whole, and a rerun starts over
   assert.deepEqual((await using(openOciArchive(path), (container) => verify(container))).problems, [])
 })
 
+test('an oci-archive is on the disk before it has its name, and its name after', async () => {
+  const events: string[] = []
+  const recording: FileSystem = {
+    ...nodeFileSystem,
+    async open(path, mode) {
+      const file = await nodeFileSystem.open(path, mode)
+      return {
+        read: (into, position) => file.read(into, position),
+        write: (bytes, position) => file.write(bytes, position).then(() => void events.push('write')),
+        truncate: (sizeBytes) => file.truncate(sizeBytes),
+        sync: () => file.sync().then(() => void events.push('sync')),
+        size: () => file.size(),
+        close: () => file.close(),
+      }
+    },
+    rename: (from, to) => nodeFileSystem.rename(from, to).then(() => void events.push('rename')),
+    syncDirectory: (path) => nodeFileSystem.syncDirectory(path).then(() => void events.push('syncDirectory')),
+  }
+  const { store, image } = await source('synced')
+  const path = fresh()
+  await copy(image, store, new OciArchiveTarget(path, { fs: recording }), { tags: ['1.0'] })
+  assert.deepEqual(events.slice(-4), ['write', 'sync', 'rename', 'syncDirectory'])
+  assert.equal(events.indexOf('sync'), events.length - 3)
+})
+
+test('a full disk is told of before anything is written', async () => {
+  const { store, image } = await source('full')
+  const path = fresh()
+  await copy(image, store, new OciArchiveTarget(path), { tags: ['1.0'] })
+  const needed = (await stat(path)).size
+  const free = (sizeBytes: number) => ({ fs: { ...nodeFileSystem, freeBytes: async () => sizeBytes } })
+  await copy(image, store, new OciArchiveTarget(path, free(needed)), { tags: ['1.0'] })
+  const target = new OciArchiveTarget(fresh(), free(needed - 1))
+  await assert.rejects(copy(image, store, target, { tags: ['1.0'] }), { code: 'DISK_FULL' })
+})
+
 test('short names, whole names and digests resolve; what is not there does not', async () => {
   const short = await ociArchive('names')
   await using(openOciArchive(short), async ({ source: whole, roots }) => {
