@@ -84,6 +84,13 @@ function kindByName(text: string): Exclude<LocationKind, 'registry'> {
   return text.endsWith('.tar') ? 'oci-archive' : 'layout'
 }
 
+/** How one root of a location is written. */
+export function locationInside(location: Location, reference: string): string {
+  if (location.kind === 'registry') return reference
+  const scheme = Object.keys(schemes).find((name) => schemes[name] === location.kind) ?? 'archive'
+  return `${scheme}:${location.text.replace(/^[a-z-]+:/, '')}:${reference}`
+}
+
 /** What is at a path; undefined where there is nothing. @throws LOCATION_INVALID where nothing can be made of it */
 async function sniff(path: string, text: string): Promise<Exclude<LocationKind, 'registry'> | undefined> {
   const found = await stat(path).catch(() => undefined)

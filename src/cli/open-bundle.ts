@@ -4,6 +4,7 @@ import type { CallOptions } from '#content/index.ts'
 import { type Descriptor, formatReference, isIndexType, parseReference, withDigest } from '#oci/index.ts'
 import { failure } from './codes.ts'
 import { readWhole } from './files.ts'
+import { locationInside } from './locations.ts'
 import type { Opened, OpenedRoot } from './open-location.ts'
 import type { Session } from './session.ts'
 
@@ -68,7 +69,7 @@ export async function findBundle(
   }
   if (found.length > 1) {
     throw failure('USAGE', `there are ${found.length} bundles in ${opened.location.text}`, {
-      hint: `Name one: ${opened.location.text}:REF with ${found.map(({ reference }) => reference).join(', ')}`,
+      hint: `Name one: ${found.map(({ index }) => locationInside(opened.location, index?.reference ?? index?.root.digest ?? '')).join(', ')}`,
     })
   }
   return found[0]

@@ -100,12 +100,28 @@ async function rootsOf(
   if (inside === undefined) {
     return Promise.all(all.map((root) => opened(container, root)))
   }
-  const root = await container.source.resolve(inside, options)
+  const root = await resolveInside(container, all, inside, options)
   const named = all.find(
     ({ descriptor, reference }) => descriptor.digest === root.digest && reference?.endsWith(inside),
   )
   const known = named ?? all.find(({ descriptor }) => descriptor.digest === root.digest)
   return [await opened(container, known ?? { descriptor: root })]
+}
+
+/** By whole name or digest; a bare tag also finds the one root that has it. @throws CONTENT_NOT_FOUND */
+async function resolveInside(
+  container: Container,
+  all: readonly Root[],
+  inside: string,
+  options: CallOptions,
+): Promise<Descriptor> {
+  try {
+    return await container.source.resolve(inside, options)
+  } catch (error) {
+    const [tagged, ...others] = all.filter(({ reference }) => tagIn(reference) === inside)
+    if (!tagged || others.length > 0) throw error
+    return tagged.descriptor
+  }
 }
 
 /** A root with the repository that it is in: legacy signatures are tags there. */

@@ -147,8 +147,9 @@ function nameIn(
   roots: Roots,
 ): { repository?: string | undefined; tag?: string | undefined } {
   const own = inside?.includes('/') ? parseReference(inside) : undefined
-  const repository = own ? `${own.registry}/${own.repository}` : repositoryName(root, reference)
-  if (inside === undefined) return { repository, tag: tagIn(reference) }
+  if (inside === undefined) return { repository: repositoryName(root, reference), tag: tagIn(reference) }
+  // A bare name is meant as it is written.
+  const repository = own && `${own.registry}/${own.repository}`
   return {
     repository,
     tag: isNamed({ root, reference }, roots) ? (own ? (own.tag ?? 'latest') : inside) : undefined,

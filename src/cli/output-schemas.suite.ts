@@ -184,6 +184,7 @@ export const outputSchemas = {
     directory: text,
     dryRun: Type.Boolean(),
     blobs: tally,
+    freedBytes: count,
     manifests: count,
     uploads: count,
   }),

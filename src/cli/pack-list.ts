@@ -59,7 +59,7 @@ function itemOf({ root, source, reference }: OpenedRoot, text: string): PackItem
   const repository = repositoryName(root, reference)
   if (repository === undefined) {
     throw failure('USAGE', `${reference ?? root.digest} in ${text} has no whole name (HOST/REPOSITORY)`, {
-      hint: 'Give it one on the way: sealift copy SOURCE FILE.tgz:HOST/REPOSITORY:TAG',
+      hint: 'Give it one on the way: sealift copy SOURCE archive:FILE.tgz:HOST/REPOSITORY:TAG',
     })
   }
   return { root, source, repository, tag: tagIn(reference) }

@@ -19,6 +19,6 @@ export async function run(this: Context, flags: RegistryGcFlags, directory: stri
   print(this, session.format, { directory, dryRun, ...report }, () => {
     const { blobs, manifests, uploads } = report
     const verb = dryRun ? 'would be removed' : 'removed'
-    return `${blobs.items} blobs (${bytes(blobs.sizeBytes)}), ${manifests} manifests and ${uploads} uploads ${verb}`
+    return `${blobs.items} blobs (${bytes(report.freedBytes)}), ${manifests} manifests and ${uploads} uploads ${verb}`
   })
 }

@@ -1,0 +1,29 @@
+// The documents that are generated say what the program says, and every command's help has examples that fit.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { generateHelpTextForAllCommands } from '@stricli/core'
+import { stale } from '../docs/generate.ts'
+import { application } from '../src/cli/app.ts'
+
+const nobody = { stdout: { write: () => undefined }, stderr: { write: () => undefined } }
+const helps = generateHelpTextForAllCommands(application({ process: nobody, env: {} }) as never)
+
+test('docs/commands.md and docs/errors.md are what `npm run docs` writes', () => {
+  assert.deepEqual(stale(), [])
+})
+
+test('every command says in a sentence what it does, with two or three examples of its own', () => {
+  assert.ok(helps.length >= 20)
+  for (const [route, help] of helps) {
+    const [, examples = ''] = /EXAMPLES\n((?: {2}.+\n)+)/.exec(help) ?? []
+    const lines = examples.trimEnd().split('\n')
+    assert.ok(lines.length === 2 || lines.length === 3, `${route}: ${lines.length} examples`)
+    assert.match(help, /^[A-Z][^\n]+\.$/m, route)
+    for (const line of lines) {
+      assert.ok(line.includes(route), `${route}: ${line}`)
+      for (const [flag] of line.matchAll(/(?<= )--?[a-z][a-z-]*/g)) {
+        assert.match(help, new RegExp(`(^|[ [/])${flag}\\b`, 'm'), `${route}: ${flag}`)
+      }
+    }
+  }
+})
