@@ -1,5 +1,5 @@
 import type { CnabBundle, ExtensionReport } from '#bundle/index.ts'
-import { bytes } from './shell/print.ts'
+import { bytes, oneLine } from './shell/print.ts'
 
 /** What a bundle asks for and offers, as `inspect` shows it. */
 export interface BundleFacts {
@@ -60,9 +60,9 @@ export function bundleFacts(
 export function bundleLines(facts: BundleFacts): string[] {
   const inputs = (list: BundleFacts['parameters']) =>
     list.map(({ name, required }) => (required ? `${name} (required)` : name)).join(', ')
-  const line = (label: string, text: string) => (text === '' ? [] : [`  ${label.padEnd(13)}${text}`])
+  const line = (label: string, text: string) => (text === '' ? [] : [`  ${label.padEnd(13)}${oneLine(text)}`])
   return [
-    `Bundle ${facts.name} ${facts.version} (CNAB ${facts.schemaVersion})`,
+    oneLine(`Bundle ${facts.name} ${facts.version} (CNAB ${facts.schemaVersion})`),
     ...line('', facts.description ?? ''),
     ...line('Actions:', facts.actions.join(', ')),
     ...line('Parameters:', inputs(facts.parameters)),
@@ -75,9 +75,9 @@ export function bundleLines(facts: BundleFacts): string[] {
         .join(', '),
     ),
     '  Images:',
-    ...facts.images.map(
-      ({ name, image, imageType, sizeBytes }) =>
-        `    ${name}: ${image} (${imageType}${sizeBytes === undefined || imageType === 'oci' ? '' : `, ${bytes(sizeBytes)}`})`,
-    ),
+    ...facts.images.map(({ name, image, imageType, sizeBytes }) => {
+      const size = sizeBytes === undefined || imageType === 'oci' ? '' : `, ${bytes(sizeBytes)}`
+      return oneLine(`    ${name}: ${image} (${imageType}${size})`)
+    }),
   ]
 }

@@ -4,7 +4,7 @@ import type { Context } from '../context.ts'
 import { type Branch, kindOf } from '../graph.ts'
 import { openSession } from '../session.ts'
 import { paint } from '../shell/paint.ts'
-import { bytes, print } from '../shell/print.ts'
+import { bytes, oneLine, print } from '../shell/print.ts'
 
 export async function run(this: Context, flags: TreeFlags, text: string): Promise<void> {
   await using session = await openSession(this, flags)
@@ -13,7 +13,10 @@ export async function run(this: Context, flags: TreeFlags, text: string): Promis
   const color = paint(this, this.process.stdout)
   print(this, session.format, described, () =>
     described
-      .flatMap(({ reference, tree }) => [color.bold(reference ?? '(unnamed)'), ...draw(tree, '', '')])
+      .flatMap(({ reference, tree }) => [
+        color.bold(oneLine(reference ?? '(unnamed)')),
+        ...draw(tree, '', ''),
+      ])
       .join('\n'),
   )
 }
@@ -43,5 +46,6 @@ function lineOf(branch: Branch): string {
     branch.repeated ? '(see above)' : '',
   ]
     .filter((part) => part !== '')
+    .map(oneLine)
     .join('  ')
 }

@@ -4,7 +4,7 @@ import type { VerifyFlags } from '../commands/verify.ts'
 import type { Context } from '../context.ts'
 import { openSession, type Session } from '../session.ts'
 import { paint } from '../shell/paint.ts'
-import { bytes, print } from '../shell/print.ts'
+import { bytes, oneLine, print } from '../shell/print.ts'
 import { showProgress } from '../shell/progress.ts'
 
 export async function run(this: Context, flags: VerifyFlags, text: string): Promise<void> {
@@ -23,7 +23,7 @@ export async function run(this: Context, flags: VerifyFlags, text: string): Prom
     const sums = `${checked.items} contents, ${bytes(checked.sizeBytes)}, under ${roots} roots${left}`
     if (ok) return `${color.green('verified')} ${text}: ${sums}`
     return [
-      ...problems.map(({ kind, what, why }) => `${color.red(kind.padEnd(7))}  ${what}: ${why}`),
+      ...problems.map(({ kind, what, why }) => `${color.red(kind.padEnd(7))}  ${oneLine(`${what}: ${why}`)}`),
       `${text}: ${problems.length} of ${sums} ${problems.length === 1 ? 'is' : 'are'} not as they should be`,
     ].join('\n')
   })

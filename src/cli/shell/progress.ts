@@ -1,6 +1,6 @@
 import type { OnProgress } from '#base/index.ts'
 import type { Context } from '../context.ts'
-import { bytes } from './print.ts'
+import { bytes, oneLine } from './print.ts'
 
 /** Nothing is shown of what is done within this time. */
 const silentMs = 1000
@@ -40,7 +40,8 @@ export function showProgress(context: Context, now: () => number = () => perform
       if (event.type === 'phase') phase = event.name
       else if (event.type === 'total') total = Math.max(total, event.sizeBytes)
       else if (event.type === 'advance') reached += event.sizeBytes
-      else if (event.type === 'note') stderr.write(`${stderr.isTTY ? '\r\x1b[2K' : ''}${event.text}\n`)
+      else if (event.type === 'note')
+        stderr.write(`${stderr.isTTY ? '\r\x1b[2K' : ''}${oneLine(event.text)}\n`)
       draw()
     },
     end: () => {
