@@ -58,8 +58,8 @@ export class DiskFile {
   }
 
   write(bytes: Uint8Array, position: number, modifiedMs: number): void {
-    // A copy: the caller may reuse its buffer.
-    this.#change({ position, bytes: bytes.slice() })
+    // A copy: the caller may reuse its buffer. (`slice` of a Buffer copies nothing.)
+    this.#change({ position, bytes: Uint8Array.from(bytes) })
     this.touch(modifiedMs)
   }
 

@@ -8,7 +8,8 @@ export type Progress = ReadonlyMap<Digest, number>
 /**
  * Beside the half-written archive, one line per chunk written: `crc32 {"d": digest, "n": bytes}`. After a kill
  * the page cache holds all that was written, so every whole line counts. After a power cut (another boot id) only
- * lines before the last `{"synced": true}` count, which is written once the archive's own bytes are on the disk.
+ * lines before the mark of the last `{"synced": mark}` count, which is written once the archive's own bytes are on
+ * the disk; what later lines told is taken back, so that no later mark or kill makes it count again.
  */
 export class Journal {
   readonly #file: OpenFile
@@ -20,26 +21,29 @@ export class Journal {
     this.#at = at
   }
 
-  /** Takes up the journal of the same plan, or begins a new one: then the progress is empty. */
+  /**
+   * Takes up the journal of the same plan, or begins a new one: then the progress is empty. What it says is on the
+   * disk when this resolves, its name aside.
+   *
+   * @param begin where there is no half-written file that an old journal could tell of
+   */
   static async open(
     fs: FileSystem,
     path: string,
     plan: Digest,
     bootId: string,
+    begin: boolean,
   ): Promise<{ journal: Journal; progress: Progress }> {
     const file = await fs.open(path, 'create')
     try {
-      const { progress, length, samePlan } = await replay(file, plan, bootId)
-      if (samePlan) {
-        await file.truncate(length)
-        const journal = new Journal(file, length)
-        await journal.#append({ boot: bootId })
-        return { journal, progress }
-      }
-      await file.truncate(0)
-      const journal = new Journal(file, 0)
-      await journal.#append({ plan })
+      const { progress, length, lost } = begin ? nothing : await replay(file, plan, bootId)
+      await file.truncate(length)
+      const journal = new Journal(file, length)
+      if (length === 0) await journal.#append({ plan })
+      for (const digest of lost) await journal.#append({ d: digest, n: progress.get(digest) ?? -1 })
       await journal.#append({ boot: bootId })
+      // Otherwise lines of before, told of other bytes, could come back behind the new ones.
+      await file.sync()
       return { journal, progress }
     } catch (error) {
       await file.close()
@@ -96,11 +100,17 @@ const line = (record: object): string => {
 
 const maxJournalBytes = 1024 * 1024 * 1024
 
-async function replay(
-  file: OpenFile,
-  plan: Digest,
-  bootId: string,
-): Promise<{ progress: Map<Digest, number>; length: number; samePlan: boolean }> {
+interface Replay {
+  readonly progress: Progress
+  /** Bytes of the journal that hold whole lines of this plan. */
+  readonly length: number
+  /** What was told of and does not count any more. */
+  readonly lost: ReadonlySet<Digest>
+}
+
+const nothing: Replay = { progress: new Map(), length: 0, lost: new Set() }
+
+async function replay(file: OpenFile, plan: Digest, bootId: string): Promise<Replay> {
   const size = await file.size()
   if (size > maxJournalBytes)
     throw baseFailure('FILE_SYSTEM', 'the journal of a half-written archive is too large')
@@ -118,18 +128,19 @@ async function replay(
     length = end + 1
     records.push({ record, end: length })
   }
-  const samePlan = records[0]?.record.plan === plan
-  if (!samePlan) return { progress: new Map(), length: 0, samePlan }
+  if (records[0]?.record.plan !== plan) return nothing
   const boots = records.flatMap(({ record }) => (record.boot === undefined ? [] : [record.boot]))
   const trusted =
     boots.at(-1) === bootId ? length : Math.max(0, ...records.map(({ record }) => record.synced ?? 0))
   const progress = new Map<Digest, number>()
+  const lost = new Set<Digest>()
   for (const { record, end } of records) {
-    if (end > trusted || !isDigest(record.d) || typeof record.n !== 'number') continue
-    if (record.n < 0) progress.delete(record.d)
+    if (!isDigest(record.d) || typeof record.n !== 'number') continue
+    if (end > trusted) lost.add(record.d)
+    else if (record.n < 0) progress.delete(record.d)
     else progress.set(record.d, record.n)
   }
-  return { progress, length, samePlan }
+  return { progress, length, lost }
 }
 
 function parseLine(text: string): JournalRecord | undefined {

@@ -11,6 +11,7 @@ import {
   indexPath,
   type Place,
   type Pointer,
+  positionOf,
   tailBytes,
   tailMember,
   wholeMember,
@@ -21,8 +22,7 @@ import { writeMember } from './member-writer.ts'
 import type { Places } from './places.ts'
 import { StoredReader } from './stored-reader.ts'
 
-/** Bytes after which what was written is brought to the disk in the background. */
-const syncEveryBytes = 64 * 1024 * 1024
+const defaultSyncEveryBytes = 64 * 1024 * 1024
 
 /** The half-written file with its journal. */
 export class Work {
@@ -34,9 +34,10 @@ export class Work {
   readonly #journal: Journal
   readonly #entries: ReadonlyMap<Digest, BlobEntry>
   readonly #done: Map<Digest, number>
-  /** The last member of the generation that is appended to. */
-  readonly #supersedes: Pointer | undefined
+  /** The last members of the generations that are appended to. */
+  readonly #supersedes: readonly Pointer[]
   readonly #underWay = new Map<Digest, Promise<void>>()
+  readonly #syncEveryBytes: number
   #unsyncedBytes = 0
   #syncFailure: unknown
   #syncing: Promise<void> | undefined
@@ -49,8 +50,10 @@ export class Work {
     file: OpenFile,
     journal: Journal,
     progress: Progress,
-    supersedes: Pointer | undefined,
+    supersedes: readonly Pointer[],
+    syncEveryBytes: number,
   ) {
+    this.#syncEveryBytes = syncEveryBytes
     this.#supersedes = supersedes
     this.#fs = fs
     this.#path = path
@@ -68,17 +71,32 @@ export class Work {
     places: Places,
     pool: ChunkPool,
     boot: string,
-    supersedes: Pointer | undefined,
+    supersedes: readonly Pointer[],
+    syncEveryBytes = defaultSyncEveryBytes,
   ): Promise<Work> {
-    const partial = supersedes ? path : partialPath(path)
-    const held = (await fs.stat(partial))?.sizeBytes ?? 0
-    await assertRoom(fs, path, places.endBytes - held)
-    const file = await fs.open(partial, 'create')
+    const partial = supersedes.length > 0 ? path : partialPath(path)
+    const heldBytes = (await fs.stat(partial))?.sizeBytes
+    await assertRoom(fs, path, places.endBytes - (heldBytes ?? 0))
+    // First the journal, then the file that it tells of: a journal of before never meets a new file.
+    const plan = places.head.indexDigest
+    const { journal, progress: told } = await Journal.open(
+      fs,
+      journalPath(path),
+      plan,
+      boot,
+      heldBytes === undefined,
+    )
+    let file: OpenFile | undefined
     try {
-      const { journal, progress } = await Journal.open(fs, journalPath(path), places.head.indexDigest, boot)
-      return new Work(fs, path, places, pool, file, journal, progress, supersedes)
+      file = await fs.open(partial, 'create')
+      await fs.syncDirectory(dirname(path))
+      const progress = new Map(
+        [...told].filter(([digest, done]) => reaches(places, digest, done) <= (heldBytes ?? 0)),
+      )
+      return new Work(fs, path, places, pool, file, journal, progress, supersedes, syncEveryBytes)
     } catch (error) {
-      await file.close()
+      await file?.close()
+      await journal.close()
       throw error
     }
   }
@@ -155,38 +173,47 @@ export class Work {
     const { files } = this.#places
     for (const { place, bytes } of files)
       await this.#file.write(wholeMember(place.path, bytes), place.memberOffset)
-    if (this.#supersedes) await this.#finishAppended(this.#supersedes)
+    if (this.#supersedes.length > 0) await this.#finishAppended()
     else await this.#finishNew()
     await this.#fs.remove(journalPath(this.#path))
-  }
-
-  async #finishNew(): Promise<void> {
-    await this.#writeEnds()
-    await this.#sync()
-    await this.close()
-    await this.#fs.rename(partialPath(this.#path), this.#path)
     await this.#fs.syncDirectory(dirname(this.#path))
   }
 
+  async #finishNew(): Promise<void> {
+    await this.#writeIndex()
+    await this.#writeTail()
+    await this.#sync()
+    await this.close()
+    await this.#fs.rename(partialPath(this.#path), this.#path)
+  }
+
   /**
-   * The contents are on the disk before the head and tail that make them count, and those before the old tail
-   * gives way: whatever moment the power fails at, the file is the archive of before or of after.
+   * Contents and index are on the disk before the tail that makes them count, and that before the old tails give
+   * way: whatever moment the power fails at, the file is the archive of before or of after. All tails of before,
+   * because an earlier append may have been cut off between its own last two steps.
    */
-  async #finishAppended(supersedes: Pointer): Promise<void> {
+  async #finishAppended(): Promise<void> {
+    await this.#writeIndex()
     await this.#sync()
-    await this.#writeEnds()
+    await this.#writeTail()
     await this.#sync()
-    await this.#file.write(tailMember(supersedes, true), supersedes.archiveSizeBytes - tailBytes)
+    for (const tail of this.#supersedes) {
+      await this.#file.write(tailMember(tail, true), tail.archiveSizeBytes - tailBytes)
+    }
     await this.#sync()
     await this.close()
   }
 
-  async #writeEnds(): Promise<void> {
-    const { head, tail, indexBytes, endBytes } = this.#places
+  async #writeIndex(): Promise<void> {
+    const { head, indexBytes, endBytes } = this.#places
     await this.#file.write(wholeMember(indexPath, indexBytes, encodePointer(head)), head.indexMemberOffset)
-    await this.#file.write(tailMember(tail), endBytes - tailBytes)
     // A half-written file of an earlier, longer plan may lie under it.
     await this.#file.truncate(endBytes)
+  }
+
+  async #writeTail(): Promise<void> {
+    const { tail, endBytes } = this.#places
+    await this.#file.write(tailMember(tail), endBytes - tailBytes)
   }
 
   async #sync(): Promise<void> {
@@ -205,7 +232,7 @@ export class Work {
   /** Keeps the disk busy while bytes still arrive, so that little is left to wait for at the end. */
   #syncNowAndThen(sizeBytes: number): void {
     this.#unsyncedBytes += sizeBytes
-    if (this.#unsyncedBytes < syncEveryBytes || this.#syncing) return
+    if (this.#unsyncedBytes < this.#syncEveryBytes || this.#syncing) return
     this.#unsyncedBytes = 0
     const mark = this.#journal.mark()
     this.#syncing = this.#file
@@ -218,6 +245,13 @@ export class Work {
         this.#syncing = undefined
       })
   }
+}
+
+/** Where the bytes end that the journal tells of: a file that ends before is not the one it told of. */
+function reaches(places: Places, digest: Digest, doneBytes: number): number {
+  const place = places.blobs.get(digest)?.place
+  if (!place || doneBytes === 0) return place?.end ?? 0
+  return doneBytes === place.size ? place.end : positionOf(place.contentOffset, doneBytes - 1) + 1
 }
 
 const partialPath = (path: string): string => `${path}.partial`

@@ -6,6 +6,7 @@ import type { Target } from '../types.ts'
 import { bootId } from './boot-id.ts'
 import { ChunkPool } from './chunk-pool.ts'
 import type { Pointer } from './format.ts'
+import { generationsOf } from './generations.ts'
 import { layoutFiles, type RepositoryPlan } from './layout-files.ts'
 import { type Earlier, layOut, type SmallFile } from './places.ts'
 import { ArchiveReader } from './reader.ts'
@@ -16,13 +17,16 @@ export interface ArchiveWriterOptions {
   readonly fs?: FileSystem
   /** Files for the archive's root, bundle.json above all. */
   readonly files?: readonly SmallFile[]
+  /** A text that changes with every start of the system: after a power cut only what was synced counts. */
   readonly bootId?: () => Promise<string>
+  /** After so many bytes what was written is brought to the disk in the background; 64 MiB where it is not said. */
+  readonly syncEveryBytes?: number
 }
 
 /** The archive that is appended to. */
 interface Base extends Earlier {
   readonly roots: readonly Descriptor[]
-  readonly tail: Pointer
+  readonly tails: readonly Pointer[]
 }
 
 /**
@@ -55,8 +59,9 @@ export class ArchiveWriter implements AsyncDisposable {
     await using reader = await ArchiveReader.open(path, options.fs)
     const { archiveSizeBytes } = reader.pointer
     const roots = await readRoots(reader)
-    const tail: Pointer = { ...reader.pointer, kind: 'tail' }
-    return new ArchiveWriter(path, options, { index: reader.index, archiveSizeBytes, roots, tail })
+    const generations = await generationsOf(reader)
+    const tails = generations.map(({ head }): Pointer => ({ ...head, kind: 'tail' }))
+    return new ArchiveWriter(path, options, { index: reader.index, archiveSizeBytes, roots, tails })
   }
 
   /** The repository of this name (HOST/PATH) inside the archive, as a Target; its tags are plain tags. */
@@ -105,7 +110,8 @@ export class ArchiveWriter implements AsyncDisposable {
     )
     const places = layOut([...contents.values()], files, left.sort(byBytes), this.#base)
     const boot = await (this.#options.bootId ?? bootId)()
-    return Work.begin(this.#fs, this.#path, places, this.#pool, boot, this.#base?.tail)
+    const { syncEveryBytes } = this.#options
+    return Work.begin(this.#fs, this.#path, places, this.#pool, boot, this.#base?.tails ?? [], syncEveryBytes)
   }
 
   async #finish(): Promise<void> {
