@@ -1,5 +1,5 @@
 import type { ServerLimits } from '#base/index.ts'
-import type { Repositories, Repository, Store } from '#content/index.ts'
+import { isStore, type Repositories, type Store } from '#content/index.ts'
 import type { Access } from './access.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import type { Counters } from './counters.ts'
@@ -64,8 +64,6 @@ export const unauthorized = (message: string): Refusal =>
   new Refusal(401, 'UNAUTHORIZED', message, {
     headers: { 'WWW-Authenticate': 'Basic realm="sealift", charset="UTF-8"' },
   })
-
-export const isStore = (repository: Repository): repository is Store => 'beginUpload' in repository
 
 /**
  * The repository to push to, made where it is not there yet.
