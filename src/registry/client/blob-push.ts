@@ -1,25 +1,27 @@
 import { isFailure, type SealiftError } from '#base/index.ts'
-import { Check, contentFailure, type OpenAt, type WriteOutcome } from '#content/index.ts'
+import { Check, type OpenAt, type WriteOutcome } from '#content/index.ts'
 import type { Descriptor } from '#oci/index.ts'
+import { abortable } from './abortable.ts'
 import { isAboutRights } from './auth/authorizer.ts'
 import { failure } from './codes.ts'
 import type { BodyBuffers } from './http/body-buffers.ts'
 import { field } from './http/exchange.ts'
 import { isRetryable, Retries } from './pace.ts'
 import { blobPath, type Place, placeName, pushScope } from './place.ts'
+import { openSource, readSource, readWholeSource, SourceFailed } from './push-source.ts'
 import { uploadLocation } from './redirect.ts'
 import { problemsOf, refusal } from './refusal.ts'
 import type { Reply } from './registry-host.ts'
 import type { RegistryMemory } from './registry-memory.ts'
 import type { UploadJournal } from './upload-journal.ts'
-import { openSource, SourceFailed, UploadSession } from './upload-session.ts'
+import { UploadSession } from './upload-session.ts'
 
 /** Up to this size a blob is held in memory and sent at once; beyond, it is streamed and can be taken up again. */
 const wholeBytes = 1024 * 1024
 /** Up to this size it is tried whether the registry takes a blob with a single request. */
 const trialBytes = 64 * 1024
 /** From this size on an upload is worth a line in the journal. */
-const journalBytes = 8 * 1024 * 1024
+const journalBytes = 4 * 1024 * 1024
 /** What a request is cut down to where something on the way refuses larger ones. */
 const cutBytes = 16 * 1024 * 1024
 
@@ -72,7 +74,7 @@ class BlobPush {
     const { memory, place } = this.#means
     const { size } = this.#content
     if (await this.#mounted()) return 'mounted'
-    const bytes = await this.#readWhole()
+    const bytes = await readWholeSource(this.#from, this.#content, this.#signal)
     const single = memory.takesSinglePost ?? size <= trialBytes
     for (;;) {
       let session: UploadSession
@@ -284,23 +286,6 @@ class BlobPush {
     if (!host.mayPass(fault) || !(await this.#retries.again(undefined, this.#signal))) throw fault
   }
 
-  async #readWhole(): Promise<Uint8Array> {
-    const { size, digest } = this.#content
-    const reader = await openSource(this.#from, 0)
-    try {
-      const bytes = new Uint8Array(size)
-      let filled = 0
-      while (filled < size) {
-        const count = await reader.read(bytes.subarray(filled))
-        if (count === 0) throw contentFailure('SIZE_MISMATCH', `the source of ${digest} ended too early`)
-        filled += count
-      }
-      return bytes
-    } finally {
-      await reader.close()
-    }
-  }
-
   async #refused(reply: Reply): Promise<SealiftError> {
     const { host } = this.#means.place
     const problems = await problemsOf(reply, host.pace.limits, host.pace.now)
@@ -319,11 +304,10 @@ class BlobPush {
     const { digest } = this.#content
     const check = new Check(this.#content)
     const reader = await openSource(this.#from, 0)
-    const buffer = this.#means.buffers.take()
+    const buffer = new Uint8Array(this.#means.buffers.sizeBytes)
+    const next = () => abortable(readSource(reader, buffer), this.#signal)
     try {
-      for (let count = await reader.read(buffer); count > 0; count = await reader.read(buffer)) {
-        check.update(buffer.subarray(0, count))
-      }
+      for (let count = await next(); count > 0; count = await next()) check.update(buffer.subarray(0, count))
       check.finish()
     } catch (error) {
       if (isFailure(error)) return error

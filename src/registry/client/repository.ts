@@ -33,6 +33,7 @@ import { noteReferrer } from './fallback-index.ts'
 import { field } from './http/exchange.ts'
 import { type FetchedManifest, getManifest, headManifest, putManifest } from './manifests.ts'
 import { blobPath, firstOf, notFound, type Place, placeName, pullScope, pushScope } from './place.ts'
+import { readWholeSource, SourceFailed } from './push-source.ts'
 import { RecentManifests } from './recent-manifests.ts'
 import { listReferrers, type ReferrersApi } from './referrers.ts'
 import { parseProblems, problemsOf, refusal } from './refusal.ts'
@@ -242,11 +243,35 @@ export class RegistryRepository implements Repository, Target, Referrers {
     this.#absent.delete(keyOf(content))
     let outcome: WriteOutcome = 'copied'
     if (isManifestType(content.mediaType)) {
-      const bytes = await readManifest(from, content)
+      const bytes = await this.#readManifest(content, from, options.signal)
       await this.#putManifest({ descriptor: content, bytes }, options.signal)
     } else outcome = await pushBlob(this.#means, content, from, options.signal)
     this.#note(content.digest)
     return outcome
+  }
+
+  /** Verified here, since it is in hand; a registry's refusal would say less. */
+  async #readManifest(
+    content: Descriptor,
+    from: OpenAt,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array> {
+    const { manifestBytes } = this.#origin.host.pace.limits
+    if (content.size > manifestBytes) {
+      throw contentFailure(
+        'SIZE_MISMATCH',
+        `the manifest ${content.digest} is over the limit of ${manifestBytes} bytes`,
+      )
+    }
+    try {
+      const bytes = await readWholeSource(from, content, signal)
+      const check = new Check(content)
+      check.update(bytes)
+      check.finish()
+      return bytes
+    } catch (error) {
+      throw error instanceof SourceFailed ? error.error : error
+    }
   }
 
   async #putManifest(fetched: FetchedManifest, signal: AbortSignal | undefined): Promise<void> {
@@ -342,20 +367,3 @@ export class RegistryRepository implements Repository, Target, Referrers {
 
 const keyOf = ({ mediaType, digest }: Descriptor): string =>
   `${isManifestType(mediaType) ? 'm' : 'b'}${digest}`
-
-async function readManifest(from: OpenAt, content: Descriptor): Promise<Uint8Array> {
-  const reader = await from(0)
-  try {
-    const check = new Check(content)
-    const bytes = new Uint8Array(content.size + 1)
-    let filled = 0
-    for (let count = await reader.read(bytes); count > 0; count = await reader.read(bytes.subarray(filled))) {
-      check.update(bytes.subarray(filled, filled + count))
-      filled += count
-    }
-    check.finish()
-    return bytes.subarray(0, filled)
-  } finally {
-    await reader.close()
-  }
-}

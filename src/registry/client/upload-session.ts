@@ -1,4 +1,4 @@
-import type { ByteReader, OpenAt } from '#content/index.ts'
+import type { OpenAt } from '#content/index.ts'
 import type { Descriptor } from '#oci/index.ts'
 import { failure } from './codes.ts'
 import type { BodyBuffers } from './http/body-buffers.ts'
@@ -6,18 +6,10 @@ import { field } from './http/exchange.ts'
 import { ReaderBody } from './http/reader-body.ts'
 import type { Retries } from './pace.ts'
 import { type Place, pushScope } from './place.ts'
+import { openSource, SourceFailed } from './push-source.ts'
 import { parseUploadRange } from './ranges.ts'
 import { uploadLocation } from './redirect.ts'
 import type { Reply } from './registry-host.ts'
-
-/** Thrown where the source of a push failed, to tell it from the registry. */
-export class SourceFailed extends Error {
-  readonly error: unknown
-  constructor(error: unknown) {
-    super('the source failed')
-    this.error = error
-  }
-}
 
 /** An upload on the registry's side: where it goes on, and how many bytes have arrived. */
 export class UploadSession {
@@ -46,7 +38,12 @@ export class UploadSession {
     const { host } = this.#place
     const length = end - this.offset
     const isPart = this.offset > 0 || end < content.size
-    const body = new ReaderBody(await openSource(from, this.offset), length, this.#buffers)
+    const body = new ReaderBody(
+      await openSource(from, this.offset),
+      length,
+      end === content.size,
+      this.#buffers,
+    )
     try {
       const reply = await host.send({
         method: 'PATCH',
@@ -127,14 +124,5 @@ export class UploadSession {
     const location = field(reply.headers, 'location')
     if (location !== undefined)
       this.location = uploadLocation(reply.url, location, this.#place.host.mayConnect)
-  }
-}
-
-/** @throws SourceFailed */
-export async function openSource(from: OpenAt, offset: number): Promise<ByteReader> {
-  try {
-    return await from(offset)
-  } catch (error) {
-    throw new SourceFailed(error)
   }
 }

@@ -49,7 +49,10 @@ function readParameters(reader: FieldReader): Map<string, string> {
   for (;;) {
     // After a comma, `name =` goes on with this challenge; anything else begins the next one.
     const name = reader.take(parameterName)?.[1]?.toLowerCase()
-    if (name === undefined) return parameters
+    if (name === undefined) {
+      if (parameters.size === 0) reader.need(parameterEnd)
+      return parameters
+    }
     const text = reader.take(quoted)
     const value = text ? text[1]!.replace(/\\(.)/g, '$1') : reader.need(token)[0]!
     if (parameters.has(name)) throw malformed(`it names "${name}" twice`)

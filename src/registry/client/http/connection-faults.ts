@@ -26,7 +26,7 @@ export function connectionFault(host: string, error: unknown): SealiftError {
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
     return failure('REGISTRY_STALLED', `${host} says nothing`, options)
   }
-  if (malformed.test(code)) {
+  if (malformed.test(code) || (error as Error).name === 'HTTPParserError') {
     return failure('REGISTRY_ANSWER_INVALID', `${host} does not answer as HTTP: ${why}`, options)
   }
   if (untrusted.test(code)) return failure('REGISTRY_TLS', `TLS with ${host} failed: ${why}`, options)

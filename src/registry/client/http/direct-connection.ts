@@ -91,32 +91,36 @@ export class DirectConnection {
     const before = head.text.length
     head.text += bytes.toString('latin1')
     try {
-      for (;;) {
-        const end = head.text.indexOf('\r\n\r\n')
-        if (end < 0 || end > this.#limits.headerBytes) break
-        const parsed = parseResponseHead(head.text.slice(0, end))
-        if (parsed.status >= 200) {
-          this.#head = undefined
-          head.resolve({ head: parsed, rest: bytes.subarray(end + 4 - before) })
-          return false
-        }
-        // 100 Continue and its like come before the answer.
-        return this.#arrivedAfterInformation(bytes, end + 4 - before)
+      const end = this.#endOfHead(head.text)
+      if (end === undefined) return true
+      const parsed = parseResponseHead(head.text.slice(0, end - 4))
+      const rest = bytes.subarray(end - before)
+      if (parsed.status >= 200) {
+        this.#head = undefined
+        head.resolve({ head: parsed, rest })
+        return false
       }
-      if (head.text.length <= this.#limits.headerBytes) return true
-      throw failure(
-        'REGISTRY_ANSWER_INVALID',
-        `the header of the answer is over ${this.#limits.headerBytes} bytes`,
-      )
+      // 100 Continue and its like come before the answer.
+      head.text = ''
+      return rest.length > 0 ? this.#arrivedInHead(rest) : true
     } catch (error) {
       this.#socket.destroy(error as Error)
       return false
     }
   }
 
-  #arrivedAfterInformation(bytes: Buffer, from: number): boolean {
-    this.#head!.text = ''
-    return from < bytes.length ? this.#arrivedInHead(bytes.subarray(from)) : true
+  /** Where the body begins, as far as the head is here. @throws REGISTRY_ANSWER_INVALID */
+  #endOfHead(text: string): number | undefined {
+    const { headerBytes } = this.#limits
+    if (!'HTTP/1.'.startsWith(text.slice(0, 7))) {
+      throw failure('REGISTRY_ANSWER_INVALID', 'the answer does not begin like one of HTTP/1')
+    }
+    const at = text.indexOf('\r\n\r\n')
+    const length = at < 0 ? text.length : at
+    if (length > headerBytes) {
+      throw failure('REGISTRY_ANSWER_INVALID', `the header of the answer is over ${headerBytes} bytes`)
+    }
+    return at < 0 ? undefined : at + 4
   }
 
   #unasked(): boolean {

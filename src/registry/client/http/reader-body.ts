@@ -6,10 +6,11 @@ import type { StreamedBody } from './exchange.ts'
  * Sends exactly `sizeBytes` of a reader: one buffer fills while the other is on its way. Each chunk but the last is
  * a full buffer, so that the socket asks for the next one only after it has taken the one before.
  *
- * @throws SIZE_MISMATCH (out of the iteration) where the reader ends early, and whatever it throws
+ * @throws SIZE_MISMATCH (out of the iteration) where the reader ends early or late, and whatever it throws
  */
 export class ReaderBody implements StreamedBody {
   readonly sizeBytes: number
+  readonly #toEnd: boolean
   readonly #reader: ByteReader
   readonly #buffers: BodyBuffers
   readonly #pair: [Uint8Array, Uint8Array]
@@ -18,7 +19,9 @@ export class ReaderBody implements StreamedBody {
   #given = false
   #closed = false
 
-  constructor(reader: ByteReader, sizeBytes: number, buffers: BodyBuffers) {
+  /** `toEnd`: the reader must have no byte more. */
+  constructor(reader: ByteReader, sizeBytes: number, toEnd: boolean, buffers: BodyBuffers) {
+    this.#toEnd = toEnd
     this.sizeBytes = sizeBytes
     this.#reader = reader
     this.#buffers = buffers
@@ -67,6 +70,9 @@ export class ReaderBody implements StreamedBody {
           throw contentFailure('SIZE_MISMATCH', `the source ended ${left - filled} bytes before its end`)
         }
         filled += count
+      }
+      if (this.#toEnd && filled === left && (await this.#reader.read(new Uint8Array(1))) > 0) {
+        throw contentFailure('SIZE_MISMATCH', 'the source holds more bytes than it should')
       }
     } catch (error) {
       if (!this.#closed) this.#failure ??= { error }
