@@ -14,6 +14,9 @@ export interface Corpus {
 
 const mib = 1024 * 1024
 
+/** The name that the images have in layouts and archives. */
+export const corpusRepository = 'bench.example/corpus'
+
 /** Layer sizes of each image; `scale` shrinks them for a short run. */
 const images = (scale: number): Readonly<Record<string, readonly number[]>> => ({
   small: Array.from(
@@ -63,7 +66,10 @@ export async function makeCorpus(directory: string, scale: number): Promise<Corp
       layers,
     }
     const root = await small(manifest, mediaTypes.ociManifest)
-    manifests.push({ ...root, annotations: { 'org.opencontainers.image.ref.name': name } })
+    // The peers ask for a bare tag; the archive wants a whole name.
+    for (const ref of [name, `${corpusRepository}:${name}`]) {
+      manifests.push({ ...root, annotations: { 'org.opencontainers.image.ref.name': ref } })
+    }
   }
   await writeFile(
     join(directory, 'index.json'),
