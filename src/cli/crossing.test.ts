@@ -106,6 +106,8 @@ describe('from a project to an installation', () => {
     assert.deepEqual(digests(filtered), digests(whole))
     const report = await json('verify', 'amd64.tgz')
     assert.deepEqual(report.absent, packed.absent)
+    const moved = await json('relocate', 'amd64.tgz', '--to', `${registry}/sparse`, '-m', 'sparse.json')
+    assert.deepEqual(moved.absent, packed.absent)
     const { stdout } = await here('tree', 'amd64.tgz')
     assert.match(stdout, new RegExp(`${packed.absent[0]}.*\\(absent\\)`))
   })
@@ -185,7 +187,11 @@ describe('from a project to an installation', () => {
     assert.equal((await here('outputs', 'shop', 'token', '--reveal')).stdout, 's3cret')
     // The image is at the relocated place now, and the archive is not named again.
     assert.equal((await json('upgrade', 'shop')).outputs[0].value, '8080')
-    await json('invoke', 'shop', 'ping')
+    const ping = await json('invoke', 'shop', 'ping')
+    assert.deepEqual(ping.outputs[1], { name: 'token', sizeBytes: 6, secret: true })
+    // A stateless action needs no installation, and leaves none.
+    await json('invoke', 'nobody', 'ping', 'app.tgz')
+    assert.equal((await json('installations')).length, 1)
     assert.equal((await json('uninstall', 'shop')).status, 'succeeded')
     assert.equal((await here('upgrade', 'shop')).exitCode, 3)
   })
@@ -225,6 +231,7 @@ describe('copy', () => {
       ['app.tgz', 'oci:other:name'],
       ['app.tgz', `${registry}/x@sha256:${'a'.repeat(64)}`],
       ['app.tgz', 'docker-archive:new.tar'],
+      ['oci:layout', 'oci-archive:copy.tar'],
     ]) {
       const ran = await here('copy', ...args)
       assert.equal(ran.exitCode, 2, ran.stderr)

@@ -57,6 +57,9 @@ const named: Readonly<Record<string, ExitName>> = {
   ACTION_CANCELED: 'interrupted',
 }
 
+/** Every code that has an exit code of its own; a test knows that there is such a code. */
+export const namedCodes: readonly string[] = Object.keys(named)
+
 /** What the shell is told of a failure with this code, wherever nothing more is known of it. */
 export const exitCodeFor = (code: string): number => exitCodes[named[code] ?? 'failure']
 

@@ -10,9 +10,9 @@ import {
   type GivenParameter,
   NamespacesDriver,
   OciRuntimeDriver,
+  openDefinition,
   parseRelocationMapping,
   parseVolume,
-  readOutputs,
   runAction,
   stateDirectory,
 } from '#bundle/index.ts'
@@ -44,6 +44,7 @@ export async function runLifeCycle(
       : parseRelocationMapping(await readWhole(resolve(context.cwd, file), limits.bundleBytes))
   const opened = request.bundle === undefined ? undefined : await openBundle(session, request.bundle, mapping)
   const progress = showProgress(context)
+  progress.onProgress({ type: 'phase', name: 'unpacking' })
   const given = opened && (action === 'install' || !(await isInstalled(store, name, opened)))
   const done = await runAction(
     {
@@ -63,7 +64,7 @@ export async function runLifeCycle(
     },
     session.signal,
   ).finally(progress.end)
-  const value = { ...factsOf(done), outputs: await outputsOf(store, done) }
+  const value = { ...factsOf(done), outputs: outputsOf(done) }
   print(context, session.format, value, () =>
     [
       `${value.installation}: ${value.action} of ${value.bundle.name} ${value.bundle.version} ${value.status}`,
@@ -180,14 +181,11 @@ function factsOf({ claim, result }: ActionResult) {
   }
 }
 
-/** With what is secret left out. A stateless action leaves no record to read them from. */
-async function outputsOf(store: ClaimStore, { claim, outputs }: ActionResult): Promise<OutputFacts[]> {
-  const names = new Set(outputs.keys())
-  try {
-    const shown = await readOutputs(store, claim.installation)
-    return shown.filter(({ name }) => names.has(name)).map(outputFacts)
-  } catch (error) {
-    if (!isFailure(error, 'INSTALLATION_NOT_FOUND')) throw error
-    return []
-  }
+/** With what is secret left out, as the bundle declares it. */
+function outputsOf({ claim: { bundle }, outputs }: ActionResult): OutputFacts[] {
+  return [...outputs].map(([name, value]) => {
+    const output = bundle.outputs?.[name]
+    const writeOnly = !output || openDefinition(bundle, output.definition).writeOnly
+    return outputFacts({ name, writeOnly, sizeBytes: value.length, ...(!writeOnly && { value }) })
+  })
 }

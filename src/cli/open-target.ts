@@ -55,6 +55,15 @@ export async function openTarget(
         roots,
       )
     case 'oci-archive':
+      if (await nodeFileSystem.stat(path)) {
+        throw failure(
+          'LOCATION_INVALID',
+          `${text} is there already, and an oci-archive is written as a whole`,
+          {
+            hint: 'Remove it first, or write to an archive (FILE.tgz), which can be added to.',
+          },
+        )
+      }
       return ociArchive(location, roots)
     case 'archive':
       return archive(location, roots)

@@ -1,4 +1,9 @@
-import { createRegistryServer, type LogEvent, type RegistryServerOptions } from '#registry/index.ts'
+import {
+  createRegistryServer,
+  isLoopback,
+  type LogEvent,
+  type RegistryServerOptions,
+} from '#registry/index.ts'
 import type { Context } from './context.ts'
 import { type Format, printLine, tell } from './shell/print.ts'
 
@@ -34,6 +39,12 @@ export async function serveUntilStopped(
   printLine(context, format, { url, registry, host, port, location: served }, url)
   await stopped.finally(() => process.off('SIGHUP', reload))
   await server.close()
+}
+
+/** Says that strangers may push, where they may. */
+export function warnIfOpen(context: Context, listen: string, hasPasswords: boolean): void {
+  if (hasPasswords || isLoopback(listen)) return
+  tell(context, `note: everybody who reaches ${listen} may push, as there are no passwords (--htpasswd)`)
 }
 
 /** One line of JSON for each thing that happened: what fails is always told, the rest only where asked for. */

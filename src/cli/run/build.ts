@@ -19,6 +19,7 @@ export async function run(this: Context, flags: BuildFlags): Promise<void> {
   const project = parseProject(await readProject(path))
   const directory = dirname(path)
   const progress = showProgress(this)
+  progress.onProgress({ type: 'phase', name: 'building' })
   const { signal } = session
   const { parse } = await import('yaml')
   const { bundle, pinned } = await buildBundle(project, {

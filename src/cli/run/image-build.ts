@@ -27,6 +27,7 @@ export async function run(this: Context, flags: ImageBuildFlags, text: string): 
   const place = target.placeOf(root)
   const tags = place.tags.length === 0 && location.kind === 'registry' ? ['latest'] : place.tags
   const progress = showProgress(this)
+  progress.onProgress({ type: 'phase', name: 'building' })
   const built = await buildImage(spec, place.target, {
     epochSeconds: sourceDateEpoch(this.env),
     tags,

@@ -1,4 +1,5 @@
 import { limits } from '#base/index.ts'
+import type { OpenedContainer } from '#content/index.ts'
 import { bundleFacts, bundleLines } from '../bundle-facts.ts'
 import type { InspectFlags } from '../commands/inspect.ts'
 import { describeOpened } from '../contents.ts'
@@ -40,7 +41,9 @@ export async function run(this: Context, flags: InspectFlags, text: string): Pro
   })
   const found = await findBundle(opened, { signal })
   const facts = found && bundleFacts(found.bundle, (await import('#bundle/index.ts')).extensionReport)
-  const value = { location: text, kind: location.kind, roots, ...(facts && { bundle: facts }) }
+  const { container } = opened
+  const kind = container && 'kind' in container ? (container as OpenedContainer).kind : location.kind
+  const value = { location: text, kind, roots, ...(facts && { bundle: facts }) }
   print(this, session.format, value, () => {
     const rows = roots.map((root) => [
       root.reference ?? '-',
@@ -52,7 +55,7 @@ export async function run(this: Context, flags: InspectFlags, text: string): Pro
     ])
     const digests = roots.map((root) => `  ${root.digest}  ${root.reference ?? ''}`.trimEnd())
     return [
-      `${text}: ${location.kind}, ${roots.length} ${roots.length === 1 ? 'root' : 'roots'}`,
+      `${text}: ${kind}, ${roots.length} ${roots.length === 1 ? 'root' : 'roots'}`,
       '',
       table(['REFERENCE', 'KIND', 'SIZE', 'PLATFORMS', 'REFERRERS', ''], rows),
       '',

@@ -3,7 +3,7 @@ import { openDataDirectory } from '#content/index.ts'
 import { failure } from '../codes.ts'
 import type { RegistryServeFlags } from '../commands/registry-serve.ts'
 import type { Context } from '../context.ts'
-import { serveUntilStopped } from '../serve-until-stopped.ts'
+import { serveUntilStopped, warnIfOpen } from '../serve-until-stopped.ts'
 import { openSession } from '../session.ts'
 
 export async function run(this: Context, flags: RegistryServeFlags, directory: string): Promise<void> {
@@ -17,6 +17,7 @@ export async function run(this: Context, flags: RegistryServeFlags, directory: s
   await using session = await openSession(this, flags)
   const at = (path: string) => resolve(this.cwd, path)
   const repositories = await openDataDirectory(at(directory))
+  warnIfOpen(this, listen, htpasswd !== undefined)
   const tls =
     tlsCert === undefined || tlsKey === undefined
       ? undefined

@@ -4,7 +4,7 @@ import { failure } from '../codes.ts'
 import type { ServeFlags } from '../commands/serve.ts'
 import type { Context } from '../context.ts'
 import { openContainer } from '../open-location.ts'
-import { serveUntilStopped } from '../serve-until-stopped.ts'
+import { serveUntilStopped, warnIfOpen } from '../serve-until-stopped.ts'
 import { openSession } from '../session.ts'
 
 export async function run(this: Context, flags: ServeFlags, text: string): Promise<void> {
@@ -18,6 +18,7 @@ export async function run(this: Context, flags: ServeFlags, text: string): Promi
   stack.defer(() => container.close())
   const repositories = await withOverlay(this, container, flags.overlay)
   const { listen, verbose } = flags
+  if (flags.overlay !== undefined) warnIfOpen(this, listen, false)
   await serveUntilStopped(this, session.format, { repositories }, { listen, verbose, served: text })
 }
 

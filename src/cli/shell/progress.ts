@@ -20,7 +20,7 @@ export interface Progress {
 export function showProgress(context: Context, now: () => number = () => performance.now()): Progress {
   const { stderr } = context.process
   const start = now()
-  let phase = ''
+  let phase = 'working'
   let total = 0
   let reached = 0
   let shown = start
