@@ -46,7 +46,7 @@ before(async () => {
   const proof = { artifactType: 'application/vnd.example.sbom', config, layers: [sbom], subject: index }
   await putJson(store, { schemaVersion: 2, mediaType: mediaTypes.ociManifest, ...proof } as never)
   const run =
-    '#!/bin/sh\necho "run $CNAB_ACTION"\nprintf "$PORT" > /cnab/app/outputs/address\nprintf s3cret > /cnab/app/outputs/token\n'
+    '#!/bin/sh\necho "run $CNAB_ACTION"\nprintf "$PORT$KEY" > /cnab/app/outputs/address\nprintf s3cret > /cnab/app/outputs/token\n'
   writeFileSync(
     join(cwd, 'sealift.yaml'),
     `name: shop
@@ -65,6 +65,8 @@ parameters:
 outputs:
   address: {schema: {type: string}}
   token: {schema: {type: string, writeOnly: true}}
+credentials:
+  key: {env: KEY, applyTo: [install]}
 actions:
   ping: {description: says that it is there, stateless: true}
 `,
@@ -127,6 +129,19 @@ describe('from a project to an installation', () => {
     }
   })
 
+  test('a bundle goes to a registry and is packed from there, images and all', async () => {
+    const place = `${registry}/published/shop:1.0.0`
+    const [{ digest }] = (await json('copy', 'archive:app.tgz:localhost/shop:1.0.0', place)).roots
+    assert.equal((await json('inspect', place)).bundle.name, 'shop')
+    const packed = await json('pack', place, '-o', 'published.tgz')
+    const own = packed.roots.find(({ reference }: { reference: string }) => reference === place)
+    assert.equal(own.digest, digest)
+    assert.equal(packed.roots.length, 3)
+    assert.equal((await json('verify', 'published.tgz')).ok, true)
+    const both = await json('pack', place, `${registry}/shop/web:1.0`, '-o', 'both.tgz')
+    assert.equal(both.bundles.length, 1)
+  })
+
   test('a flipped bit is found, told, and exits 5', async () => {
     const bytes = readFileSync(join(cwd, 'app.tgz'))
     const middle = bytes.length >> 1
@@ -160,7 +175,12 @@ describe('from a project to an installation', () => {
   })
 
   test('what is installed is remembered, and its secrets are not shown', async () => {
-    const args = ['shop', 'app.tgz', '-m', 'relocation-mapping.json', '--param', 'port=8080']
+    writeFileSync(join(cwd, 'parameters.yaml'), 'port: 8080\n')
+    writeFileSync(join(cwd, 'key'), '-k3y')
+    const set = { name: 'set', credentials: [{ name: 'key', source: { path: join(cwd, 'key') } }] }
+    writeFileSync(join(cwd, 'credentials.json'), JSON.stringify(set))
+    const inputs = ['--param-file', 'parameters.yaml', '--credential-set', 'credentials.json']
+    const args = ['shop', 'app.tgz', '-m', 'relocation-mapping.json', ...inputs]
     if (!detectDrivers().some(({ available }) => available)) {
       // Nothing can run here: that is what must be said.
       const ran = await here('install', ...args)
@@ -172,7 +192,7 @@ describe('from a project to an installation', () => {
     assert.deepEqual(
       installed.outputs.map(({ name, value }: { name: string; value?: string }) => [name, value]),
       [
-        ['address', '8080'],
+        ['address', '8080-k3y'],
         ['token', undefined],
       ],
     )
@@ -180,11 +200,14 @@ describe('from a project to an installation', () => {
     assert.equal((await json('installations')).length, 1)
     assert.match((await here('logs', 'shop')).stdout, /^run install\n$/)
     assert.equal((await json('outputs', 'shop')).length, 2)
-    assert.equal((await json('outputs NAME', 'shop', 'address')).value, '8080')
+    assert.equal((await json('outputs NAME', 'shop', 'address')).value, '8080-k3y')
     const hidden = await here('outputs', 'shop', 'token')
     assert.equal(hidden.exitCode, 2)
     assert.doesNotMatch(hidden.stdout + hidden.stderr, /s3cret/)
     assert.equal((await here('outputs', 'shop', 'token', '--reveal')).stdout, 's3cret')
+    const other = await here('install', 'other', 'app.tgz', '--param', 'port=none')
+    assert.equal(other.exitCode, 2)
+    assert.match(other.stderr, /PARAMETER_INVALID/)
     // The image is at the relocated place now, and the archive is not named again.
     assert.equal((await json('upgrade', 'shop')).outputs[0].value, '8080')
     const ping = await json('invoke', 'shop', 'ping')

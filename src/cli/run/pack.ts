@@ -35,8 +35,9 @@ export async function run(this: Context, flags: PackFlags, ...texts: string[]): 
       ...(mapping && { mapping }),
     })
     const [only, ...others] = list.bundles
-    const files =
-      only && others.length === 0 ? [{ path: 'bundle.json', bytes: formatBundle(only.bundle) }] : []
+    // What was found in a registry is carried as it is; what somebody wrote is made canonical, as its index has it.
+    const bundleBytes = only && (only.index ? only.bytes : formatBundle(only.bundle))
+    const files = bundleBytes && others.length === 0 ? [{ path: 'bundle.json', bytes: bundleBytes }] : []
     await using writer = new ArchiveWriter(path, { files })
     const result = await copyAll(passages(list, writer), {
       platforms: flags.platform?.map(parsePlatform) ?? [],
