@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path'
 import { type FileSystem, isFailure } from '#base/index.ts'
+import { Recent } from './recent.ts'
 
 /** How a small file is named before it is whole. */
 export const freshSuffix = '.new'
@@ -7,7 +8,11 @@ export const freshSuffix = '.new'
 /** Small durable files and durable names, with as few syncs as many pushes at once need. */
 export class Durable {
   readonly fs: FileSystem
+  readonly #relied = new Set<string>()
   readonly #running = new Map<string, { promise: Promise<void>; next?: Promise<void> }>()
+  /** Directories in which names are being made, and how many. */
+  readonly #changing = new Map<string, number>()
+  readonly #settled = new Recent<string, true>(10_000)
 
   constructor(fs: FileSystem) {
     this.fs = fs
@@ -21,6 +26,45 @@ export class Durable {
     return running.next
   }
 
+  /**
+   * Before somebody is told that a name is there: a process that was killed may have made it and not brought it to
+   * the disk. What this process makes it syncs itself, so once for each directory is enough.
+   */
+  async rely(directory: string): Promise<void> {
+    if (this.#relied.has(directory)) return
+    await this.names(directory)
+    if (this.#relied.size > 100_000) this.#relied.clear()
+    this.#relied.add(directory)
+  }
+
+  /** Makes a name in `directory` that lasts when this resolves. */
+  async named<T>(directory: string, make: () => Promise<T>): Promise<T> {
+    this.#changing.set(directory, (this.#changing.get(directory) ?? 0) + 1)
+    try {
+      const made = await make()
+      await this.names(directory)
+      return made
+    } finally {
+      const left = (this.#changing.get(directory) ?? 1) - 1
+      if (left > 0) this.#changing.set(directory, left)
+      else this.#changing.delete(directory)
+    }
+  }
+
+  /**
+   * Before anybody relies on names that were found in `directory`: whoever made them may have been killed before
+   * they lasted, or may be about to see to it. Once for each directory is enough, except while names are made.
+   */
+  async settle(directory: string): Promise<void> {
+    if (this.#settled.get(directory) && !this.#changing.has(directory)) return
+    try {
+      await this.names(directory)
+      this.#settled.set(directory, true)
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error
+    }
+  }
+
   #run(directory: string): Promise<void> {
     const promise = this.fs.syncDirectory(directory).finally(() => {
       if (this.#running.get(directory)?.promise === promise) this.#running.delete(directory)
@@ -31,12 +75,13 @@ export class Durable {
 
   /** An empty file; nothing happens where it exists. */
   async mark(path: string): Promise<void> {
-    const file = await this.fs.open(path, 'exclusive').catch((error: unknown) => {
-      if (errnoOf(error) === 'EEXIST') return undefined
-      throw error
+    await this.named(dirname(path), async () => {
+      const file = await this.fs.open(path, 'exclusive').catch((error: unknown) => {
+        if (errnoOf(error) === 'EEXIST') return undefined
+        throw error
+      })
+      await file?.close()
     })
-    await file?.close()
-    await this.names(dirname(path))
   }
 
   /** A small file, replaced in one step. */
@@ -50,8 +95,7 @@ export class Durable {
     } finally {
       await file.close()
     }
-    await this.fs.rename(fresh, path)
-    await this.names(dirname(path))
+    await this.named(dirname(path), () => this.fs.rename(fresh, path))
   }
 
   /** The text of a small file, cut off after `maxBytes`; undefined where it is absent. */

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type FileSystem, isFailure, limits, nodeFileSystem, type OnProgress } from '#base/index.ts'
 import { childrenOf, type Digest, isDigest, isMediaType, type Manifest, parseManifest } from '#oci/index.ts'
 import { readVerified } from '../readers.ts'
@@ -53,6 +53,8 @@ class Collection {
   /** Begun before anything is read: what comes later is younger. */
   readonly #oldestKeptMs: number
   readonly #used = new Set<Digest>()
+  /** Directories of links that were taken away, to be brought to the disk. */
+  readonly #changed = new Set<string>()
   #manifests = 0
   #uploads = 0
   #uploadBytes = 0
@@ -107,6 +109,8 @@ class Collection {
       if (!(await this.#dropLink(repository.blobLink(digest), digest))) used.add(digest)
     }
     await this.#names(repository.tags)
+    for (const directory of this.#changed) await this.#fs.syncDirectory(directory)
+    this.#changed.clear()
     for (const digest of used) this.#used.add(digest)
     for (const { name } of await this.#fs.list(repository.uploads)) {
       const stat = await this.#fs.stat(join(repository.uploads, name))
@@ -168,13 +172,16 @@ class Collection {
 
   async #dropReferrer(repository: RepositoryPaths, digest: Digest, { subject }: Manifest): Promise<void> {
     if (!subject || this.#options.dryRun) return
-    await this.#fs.remove(join(repository.referrersOf(subject.digest), fileName(digest)))
+    await this.#shelves.durable.drop(join(repository.referrersOf(subject.digest), fileName(digest)))
   }
 
   /** Takes a link away that neither itself nor its content has been used within the grace time. */
   async #dropLink(link: string, digest: Digest): Promise<boolean> {
     if (!(await this.#isOld(link, digest))) return false
-    return this.#options.dryRun || takeAway(this.#fs, link, (aside) => this.#isOld(aside, digest))
+    if (this.#options.dryRun) return true
+    const isGone = await takeAway(this.#fs, link, (aside) => this.#isOld(aside, digest))
+    if (isGone) this.#changed.add(dirname(link))
+    return isGone
   }
 
   /** Neither the link nor the content has been used within the grace time. */
@@ -191,6 +198,7 @@ class Collection {
     for (const algorithm of ['sha256', 'sha384', 'sha512']) {
       for (const shard of await this.#fs.list(join(this.#paths.blobs, algorithm))) {
         const directory = join(this.#paths.blobs, algorithm, shard.name)
+        const before = freed.items
         for (const name of await this.#names(directory)) {
           this.#options.signal?.throwIfAborted()
           const isPartial = name.endsWith('.partial')
@@ -205,6 +213,7 @@ class Collection {
           freed.sizeBytes += stat.sizeBytes
           this.#options.onProgress?.({ type: 'advance', sizeBytes: stat.sizeBytes })
         }
+        if (freed.items > before && !this.#options.dryRun) await this.#fs.syncDirectory(directory)
       }
     }
     return freed

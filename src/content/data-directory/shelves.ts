@@ -38,7 +38,13 @@ export class Shelves {
     const stat = await statHeld(this.fs, path)
     if (stat?.kind !== 'file') return undefined
     if (this.now() - stat.modifiedMs > renewAfterMs && !(await this.fs.touch(path))) return undefined
+    await this.durable.rely(this.paths.blobDirectory(digest))
     return stat.sizeBytes
+  }
+
+  /** Before anybody is told that a content is here, or builds on it: its name lasts. */
+  settle(digest: Digest): Promise<void> {
+    return this.durable.settle(this.paths.blobDirectory(digest))
   }
 
   /** The content's file; undefined where it is absent. */
@@ -95,7 +101,6 @@ export class Shelves {
     } finally {
       await file.close()
     }
-    await this.fs.rename(partial, this.paths.blob(content.digest))
-    await this.durable.names(directory)
+    await this.durable.named(directory, () => this.fs.rename(partial, this.paths.blob(content.digest)))
   }
 }

@@ -62,16 +62,21 @@ export class DataStore implements Store {
     const size = await this.#shelves.renew(digest)
     if (size === undefined) return undefined
     const mediaType = await this.#mediaType(digest)
-    return mediaType === undefined ? undefined : { mediaType, digest, size }
+    if (mediaType === undefined) return undefined
+    await this.#shelves.durable.rely(
+      isManifestType(mediaType) ? this.#paths.manifestLinks : this.#paths.blobLinks,
+    )
+    return { mediaType, digest, size }
   }
 
   async has(content: Descriptor): Promise<boolean> {
     const found = await this.find(content.digest)
-    return (
-      found !== undefined &&
-      found.size === content.size &&
-      isManifestType(found.mediaType) === isManifestType(content.mediaType)
-    )
+    const isManifest = isManifestType(content.mediaType)
+    if (found?.size !== content.size || isManifestType(found.mediaType) !== isManifest) return false
+    // Whoever is told so writes it no more.
+    await this.#shelves.settle(content.digest)
+    await this.#shelves.durable.settle(isManifest ? this.#paths.manifestLinks : this.#paths.blobLinks)
+    return true
   }
 
   async write(content: Descriptor, from: OpenAt, options?: CallOptions): Promise<WriteOutcome> {
@@ -79,7 +84,7 @@ export class DataStore implements Store {
     const manifest = isManifestType(content.mediaType)
     if ((await this.#shelves.renew(content.digest)) !== content.size) {
       await this.#shelves.receive(content, from, options)
-    }
+    } else await this.#shelves.settle(content.digest)
     if (manifest) await this.#admit(content)
     else await this.#link(content.digest)
     return 'copied'
@@ -139,6 +144,7 @@ export class DataStore implements Store {
     if (from !== undefined && !isRepositoryName(from)) return false
     if ((await this.#shelves.renew(digest)) === undefined) return false
     if (from !== undefined && !(await this.#shelves.isIn(from, digest))) return false
+    await this.#shelves.settle(digest)
     await this.#link(digest)
     return true
   }
@@ -162,7 +168,10 @@ export class DataStore implements Store {
       content.mediaType,
     )
     // What it names is in use from now on: a collection that began earlier must see that.
-    await parallel(childrenOf(manifest), 16, ({ digest }) => this.#shelves.renew(digest))
+    await parallel(childrenOf(manifest), 16, async ({ digest }) => {
+      if ((await this.#shelves.renew(digest)) !== undefined) await this.#shelves.settle(digest)
+    })
+    for (const links of [this.#paths.blobLinks, this.#paths.manifestLinks]) await durable.settle(links)
     if (manifest.subject) await this.#enterReferrer(manifest, content)
     await fs.makeDirectory(this.#paths.manifestLinks)
     await durable.put(this.#paths.manifestLink(content.digest), content.mediaType)

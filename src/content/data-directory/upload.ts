@@ -115,13 +115,13 @@ export class FileUpload implements Upload {
     const directory = this.#shelves.paths.blobDirectory(digest)
     await this.#shelves.fs.makeDirectory(directory)
     await this.#end()
-    await this.#shelves.fs
-      .rename(this.#paths.upload(this.id), this.#shelves.paths.blob(digest))
-      .catch((error: unknown) => {
+    const { fs, durable, paths } = this.#shelves
+    await durable.named(directory, () =>
+      fs.rename(this.#paths.upload(this.id), paths.blob(digest)).catch((error: unknown) => {
         if (errnoOf(error) !== 'ENOENT') throw error
         throw failure('UPLOAD_UNKNOWN', `the upload ${this.id} has expired`, { cause: error })
-      })
-    await this.#shelves.durable.names(directory)
+      }),
+    )
     await this.#link(digest)
     return { mediaType: mediaTypes.octets, digest, size: this.#written }
   }
