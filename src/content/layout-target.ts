@@ -1,8 +1,11 @@
 import { dirname, join } from 'node:path'
 import { canonicalJson, type FileSystem, isFailure, nodeFileSystem } from '#base/index.ts'
-import { type Descriptor, type Digest, digestAlgorithm, digestHex, isDigest } from '#oci/index.ts'
+import { type Descriptor, type Digest, isDigest } from '#oci/index.ts'
 import { failure } from './codes.ts'
+import { withIndexLock } from './index-lock.ts'
 import { assertFree, LayoutDirectory, replaceFile } from './layout-directory.ts'
+import { parallel } from './parallel.ts'
+import { PartialFiles } from './partial-files.ts'
 import { mergeRoots, plannedRoots } from './planned-roots.ts'
 import { Check, stoppable } from './readers.ts'
 import type { ByteRange, ByteReader, CallOptions, OpenAt, Plan, Target, WriteOutcome } from './types.ts'
@@ -22,7 +25,8 @@ export class LayoutTarget implements Target {
   readonly #fs: FileSystem
   readonly #repository: string | undefined
   readonly #underWay = new Map<Digest, Promise<void>>()
-  readonly #freshDirectories = new Set<string>()
+  readonly #workPath: string
+  readonly #partials: PartialFiles
   #plan: Plan | undefined
   #taggings: { manifest: Descriptor; reference: string }[] = []
 
@@ -30,18 +34,27 @@ export class LayoutTarget implements Target {
     this.#fs = options.fs ?? nodeFileSystem
     this.#layout = new LayoutDirectory(path, this.#fs)
     this.#repository = options.repository
+    // Outside blobs/, where every file must be a blob: image-layout.md allows further files beside it.
+    this.#workPath = join(path, '.sealift')
+    this.#partials = new PartialFiles(this.#fs, this.#workPath)
   }
 
   async prepare(plan: Plan): Promise<void> {
-    let missingBytes = 0
-    for (const content of plan.contents) if (!(await this.has(content))) missingBytes += content.size
+    const missing = await parallel(plan.contents, 16, async (content) =>
+      (await this.has(content)) ? 0 : content.size,
+    )
+    const missingBytes = missing.reduce((sum, sizeBytes) => sum + sizeBytes, 0)
     await assertFree(this.#fs, this.#layout.path, missingBytes)
+    await this.#mark()
+    this.#plan = plan
+  }
+
+  /** Makes the folder an OCI layout where it is none yet. @throws LAYOUT_INVALID where it is one of another version */
+  async #mark(): Promise<void> {
     await this.#fs.makeDirectory(join(this.#layout.path, 'blobs', 'sha256'))
     const marker = join(this.#layout.path, 'oci-layout')
-    if (!(await this.#fs.stat(marker))) {
-      await replaceFile(this.#fs, marker, canonicalJson({ imageLayoutVersion: '1.0.0' }))
-    }
-    this.#plan = plan
+    if (await this.#fs.stat(marker)) await this.#layout.assertLayout()
+    else await replaceFile(this.#fs, marker, canonicalJson({ imageLayoutVersion: '1.0.0' }))
   }
 
   async has({ digest, size }: Descriptor): Promise<boolean> {
@@ -92,16 +105,20 @@ export class LayoutTarget implements Target {
   }
 
   /** Makes the blobs' names durable, then lets index.json name the roots. */
-  async commit(): Promise<void> {
-    for (const directory of this.#freshDirectories) await this.#fs.syncDirectory(directory)
-    this.#freshDirectories.clear()
+  async commit(options: CallOptions = {}): Promise<void> {
+    await this.#mark()
+    // Of all algorithms: names that a killed run gave may not be on the disk either.
+    const blobs = join(this.#layout.path, 'blobs')
+    for (const { name, kind } of await this.#fs.list(blobs)) {
+      if (kind === 'directory') await this.#fs.syncDirectory(join(blobs, name))
+    }
     const plan = { contents: [], roots: [], ...this.#plan, taggings: this.#taggings }
     const roots = [...plan.roots]
     for (const { manifest } of this.#taggings) {
       if (!roots.some(({ digest }) => digest === manifest.digest)) roots.push(manifest)
     }
     const fresh = plannedRoots({ ...plan, roots }, this.#repository)
-    await withLock(`${this.#layout.path}`, async () => {
+    const replace = async () => {
       const manifests = mergeRoots(await this.#layout.roots(), fresh)
       const mediaType = 'application/vnd.oci.image.index.v1+json'
       await replaceFile(
@@ -109,6 +126,11 @@ export class LayoutTarget implements Target {
         this.#layout.indexPath,
         canonicalJson({ schemaVersion: 2, mediaType, manifests }),
       )
+    }
+    await withIndexLock(this.#fs, this.#workPath, replace, options.signal)
+    await this.#partials.tidy(async (name) => {
+      const digest = name.replace('-', ':')
+      return isDigest(digest) && (await this.#layout.size(digest)) !== undefined
     })
     this.#plan = undefined
     this.#taggings = []
@@ -117,23 +139,11 @@ export class LayoutTarget implements Target {
   async #receive(content: Descriptor, from: OpenAt, options: CallOptions = {}): Promise<void> {
     const { digest } = content
     const place = this.#layout.blobPath(digest)
-    // Outside blobs/, where every file must be a blob: image-layout.md allows further files beside it.
-    const partial = join(
-      this.#layout.path,
-      '.sealift',
-      `${digestAlgorithm(digest)}-${digestHex(digest)}.partial`,
-    )
-    await this.#fs.makeDirectory(dirname(partial))
     await this.#fs.makeDirectory(dirname(place))
-    const file = await this.#fs.open(partial, 'create')
-    try {
-      await receiveFile(file, content, from, options)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await this.#fs.rename(partial, place)
-    this.#freshDirectories.add(dirname(place))
+    await using partial = await this.#partials.begin(digest)
+    await receiveFile(partial.file, content, from, options)
+    await partial.file.sync()
+    await this.#fs.rename(partial.path, place)
   }
 }
 
@@ -221,17 +231,4 @@ function names(root: Descriptor, reference: string, repository: string | undefin
   if (isDigest(reference)) return root.digest === reference
   const name = root.annotations?.['org.opencontainers.image.ref.name']
   return name === reference || (repository !== undefined && name === `${repository}:${reference}`)
-}
-
-/** index.json is read, changed and replaced: one at a time in this process. */
-const locks = new Map<string, Promise<unknown>>()
-async function withLock<T>(key: string, act: () => Promise<T>): Promise<T> {
-  const before = locks.get(key) ?? Promise.resolve()
-  const mine = before.catch(() => undefined).then(act)
-  locks.set(key, mine)
-  try {
-    return await mine
-  } finally {
-    if (locks.get(key) === mine) locks.delete(key)
-  }
 }
