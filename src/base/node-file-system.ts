@@ -2,13 +2,20 @@ import type { Dirent, Stats } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { failure } from './codes.ts'
-import type { SealiftError } from './error.ts'
+import { isFailure, type SealiftError } from './error.ts'
 import type { FileEntry, FileSystem, OpenFile, OpenMode } from './file-system.ts'
 
 const flags: Record<OpenMode, string | number> = { read: 'r', update: 'r+', create: 'a+', exclusive: 'wx+' }
 
-/** Directories whose names this process has brought to the disk. */
-const durableDirectories = new Set<string>()
+/** Directories known to be durable with all their parents, and which directory of that name it was. */
+const durableDirectories = new Map<string, string>()
+const passable = new Set(['EACCES', 'EPERM', 'EROFS', 'EINVAL'])
+
+/** Another directory of the same name is another directory. */
+async function identityOf(path: string): Promise<string | undefined> {
+  const stats = await absent(path, () => fs.stat(path))
+  return stats?.isDirectory() ? `${stats.dev} ${stats.ino} ${stats.birthtimeMs}` : undefined
+}
 
 /** The real disk. */
 export const nodeFileSystem: FileSystem = {
@@ -40,16 +47,19 @@ export const nodeFileSystem: FileSystem = {
   },
   async makeDirectory(path) {
     const whole = resolve(path)
-    const kind = (await nodeFileSystem.stat(whole))?.kind
-    // What another process has just made may not be durable yet; what was there at our start is.
-    if (kind === 'directory' && durableDirectories.has(whole)) return
+    const known = await identityOf(whole)
+    if (known !== undefined && durableDirectories.get(whole) === known) return
     const first = await guard(whole, () => fs.mkdir(whole, { recursive: true }))
-    const top = first === undefined ? dirname(whole) : dirname(resolve(first))
-    for (let made = whole; made !== top && made !== dirname(made); made = dirname(made)) {
-      await nodeFileSystem.syncDirectory(dirname(made))
+    // What was there may be of a process that was killed before it synced: the whole chain, once.
+    for (let made = whole; made !== dirname(made); made = dirname(made)) {
+      await nodeFileSystem.syncDirectory(dirname(made)).catch((error: unknown) => {
+        if (first !== undefined && made.length >= resolve(first).length) throw error
+        // A parent that we may pass and not read was there before us, and is not ours to sync.
+        if (!isFailure(error) || !passable.has(String(error.detail.errno))) throw error
+      })
     }
     if (durableDirectories.size > 10_000) durableDirectories.clear()
-    durableDirectories.add(whole)
+    durableDirectories.set(whole, (await identityOf(whole)) ?? '')
   },
   rename: (from, to) => guard(to, () => fs.rename(from, to)),
   link: (from, to) => guard(to, () => fs.link(from, to)),
