@@ -8,7 +8,6 @@ export const freshSuffix = '.new'
 /** Small durable files and durable names, with as few syncs as many pushes at once need. */
 export class Durable {
   readonly fs: FileSystem
-  readonly #relied = new Set<string>()
   readonly #running = new Map<string, { promise: Promise<void>; next?: Promise<void> }>()
   /** Directories in which names are being made, and how many. */
   readonly #changing = new Map<string, number>()
@@ -24,17 +23,6 @@ export class Durable {
     if (!running) return this.#run(directory)
     running.next ??= running.promise.catch(() => undefined).then(() => this.#run(directory))
     return running.next
-  }
-
-  /**
-   * Before somebody is told that a name is there: a process that was killed may have made it and not brought it to
-   * the disk. What this process makes it syncs itself, so once for each directory is enough.
-   */
-  async rely(directory: string): Promise<void> {
-    if (this.#relied.has(directory)) return
-    await this.names(directory)
-    if (this.#relied.size > 100_000) this.#relied.clear()
-    this.#relied.add(directory)
   }
 
   /** Makes a name in `directory` that lasts when this resolves. */

@@ -38,7 +38,6 @@ export class Shelves {
     const stat = await statHeld(this.fs, path)
     if (stat?.kind !== 'file') return undefined
     if (this.now() - stat.modifiedMs > renewAfterMs && !(await this.fs.touch(path))) return undefined
-    await this.durable.rely(this.paths.blobDirectory(digest))
     return stat.sizeBytes
   }
 

@@ -62,11 +62,7 @@ export class DataStore implements Store {
     const size = await this.#shelves.renew(digest)
     if (size === undefined) return undefined
     const mediaType = await this.#mediaType(digest)
-    if (mediaType === undefined) return undefined
-    await this.#shelves.durable.rely(
-      isManifestType(mediaType) ? this.#paths.manifestLinks : this.#paths.blobLinks,
-    )
-    return { mediaType, digest, size }
+    return mediaType === undefined ? undefined : { mediaType, digest, size }
   }
 
   async has(content: Descriptor): Promise<boolean> {
