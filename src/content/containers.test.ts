@@ -218,6 +218,12 @@ test('short names, whole names and digests resolve; what is not there does not',
   )
 })
 
+test('a host with a port is no part of a repository that can be asked for', async () => {
+  await using(openOciArchive(await ociArchive('names', 'localhost:5000/app')), async ({ names }) => {
+    assert.deepEqual(await names(), ['app'])
+  })
+})
+
 test('a name that BuildKit and Docker wrote is the whole one, and the tag is found too', async () => {
   const { layout } = await layoutMembers({
     'io.containerd.image.name': 'docker.io/library/app:1.0',

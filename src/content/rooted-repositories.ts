@@ -6,6 +6,7 @@ import {
   formatReference,
   isDigest,
   isManifestType,
+  isRepositoryName,
   isTag,
   mediaTypes,
   parseManifest,
@@ -29,9 +30,9 @@ export interface RootedContent {
 
 /**
  * A set of roots seen as repositories. A root named HOST/PATH:TAG is in the repositories HOST/PATH and PATH (so
- * that both a mirror and a plain pull find it); a short name is a tag in the repository `shortNames`. A repository
- * shows only what its roots, their referrers and legacy signatures reach. What they reach is found when it is
- * first asked for, and remembered.
+ * that both a mirror and a plain pull find it; a HOST with a port, which no repository's name can hold, only in
+ * PATH); a short name is a tag in the repository `shortNames`. A repository shows only what its roots, their
+ * referrers and legacy signatures reach. What they reach is found when it is first asked for, and remembered.
  */
 export class RootedRepositories implements Repositories {
   readonly #content: RootedContent
@@ -77,7 +78,7 @@ export class RootedRepositories implements Repositories {
     const repository = descriptor.annotations?.[repositoryAnnotation]
     const whole = wholeName(reference) ?? wholeName(repository)
     if (whole) {
-      const names = [...new Set([`${whole.registry}/${whole.repository}`, whole.repository])]
+      const names = [`${whole.registry}/${whole.repository}`, whole.repository].filter(isRepositoryName)
       return whole.tag === undefined ? { names } : { names, tag: whole.tag }
     }
     if (reference !== undefined && isTag(reference)) return { names: [this.#shortNames], tag: reference }
