@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises'
 import { hostArchitecture, selectImage, unpackImage } from '#image/index.ts'
 import { parseDigest, parseReference } from '#oci/index.ts'
-import { RegistryClient } from '#registry/index.ts'
+import { RegistryClient } from '#registry/client/index.ts'
 
 export interface PulledImage {
   readonly rootDirectory: string

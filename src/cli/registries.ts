@@ -7,7 +7,7 @@ import {
   RegistryClient,
   systemRegistryOptions,
   type UploadJournal,
-} from '#registry/index.ts'
+} from '#registry/client/index.ts'
 import type { Context } from './context.ts'
 import type { RegistryFlags } from './flags.ts'
 import type { Settings } from './settings.ts'

@@ -1,9 +1,5 @@
-import {
-  createRegistryServer,
-  isLoopback,
-  type LogEvent,
-  type RegistryServerOptions,
-} from '#registry/index.ts'
+import { isLoopback } from '#oci/index.ts'
+import { createRegistryServer, type LogEvent, type RegistryServerOptions } from '#registry/server/index.ts'
 import type { Context } from './context.ts'
 import { type Format, printLine, tell } from './shell/print.ts'
 

@@ -10,6 +10,7 @@ export {
   isDigest,
   parseDigest,
 } from './digest.ts'
+export { hostName, isLoopback } from './loopback.ts'
 export {
   artifactTypeOf,
   childrenOf,

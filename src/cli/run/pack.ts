@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { nodeFileSystem } from '#base/index.ts'
-import { formatBundle, parseRelocationMapping } from '#bundle/index.ts'
+import type { CnabBundle, RelocationMapping } from '#bundle/index.ts'
 import { ArchiveWriter, copyAll } from '#content/index.ts'
 import { parsePlatform } from '#oci/index.ts'
 import { failure } from '../codes.ts'
@@ -18,6 +18,15 @@ import { showProgress } from '../shell/progress.ts'
 
 const mappingBytes = 8 * 1024 * 1024
 
+// The bundle room is loaded only where a bundle is packed: images alone do without it.
+async function readMapping(path: string): Promise<RelocationMapping> {
+  const { parseRelocationMapping } = await import('#bundle/index.ts')
+  return parseRelocationMapping(await readWhole(path, mappingBytes))
+}
+async function canonical(bundle: CnabBundle): Promise<Uint8Array> {
+  return (await import('#bundle/index.ts')).formatBundle(bundle)
+}
+
 export async function run(this: Context, flags: PackFlags, ...texts: string[]): Promise<void> {
   await using session = await openSession(this, flags)
   const begun = performance.now()
@@ -25,7 +34,7 @@ export async function run(this: Context, flags: PackFlags, ...texts: string[]): 
   const mapping =
     flags.relocationMapping === undefined
       ? undefined
-      : parseRelocationMapping(await readWhole(resolve(this.cwd, flags.relocationMapping), mappingBytes))
+      : await readMapping(resolve(this.cwd, flags.relocationMapping))
   const progress = showProgress(this)
   const { signal, concurrency } = session
   try {
@@ -36,7 +45,7 @@ export async function run(this: Context, flags: PackFlags, ...texts: string[]): 
     })
     const [only, ...others] = list.bundles
     // What was found in a registry is carried as it is; what somebody wrote is made canonical, as its index has it.
-    const bundleBytes = only && (only.index ? only.bytes : formatBundle(only.bundle))
+    const bundleBytes = only && (only.index ? only.bytes : await canonical(only.bundle))
     const files = bundleBytes && others.length === 0 ? [{ path: 'bundle.json', bytes: bundleBytes }] : []
     await using writer = new ArchiveWriter(path, { files })
     const result = await copyAll(passages(list, writer), {

@@ -4,7 +4,7 @@ import { blockBytes, blockHeader, blockHeaderBytes, chunkBlocks, chunkStoredByte
 export const headRoom = 4096
 export const tailRoom = 2048
 
-/** Reused buffers: head room, sixteen stored blocks whose headers are in place already, tail room. */
+/** Reused buffers: head room, some stored blocks whose headers are in place already, tail room. */
 export class ChunkPool {
   readonly #free: Buffer[] = []
 

@@ -5,14 +5,14 @@
  */
 import { crc32 } from 'node:zlib'
 import { type Digest, digestHex, parseDigest } from '#oci/index.ts'
-import { tarHeader } from './tar-header.ts'
+import { tarHeader, tarHeaderBytes } from './tar-header.ts'
 
 /** Bytes in one stored block at most: its length field has 16 bits. */
 export const blockBytes = 65_535
 /** BFINAL and BTYPE in one byte (the rest is padding to the byte), LEN, NLEN. */
 export const blockHeaderBytes = 5
 /** Blocks that are written, and taken up again, together. */
-export const chunkBlocks = 16
+export const chunkBlocks = 8
 export const chunkContentBytes = chunkBlocks * blockBytes
 export const chunkStoredBytes = chunkBlocks * (blockBytes + blockHeaderBytes)
 
@@ -43,7 +43,7 @@ export interface Place {
 /** Lays one member at `memberOffset`. `extraBytes`: length of its gzip extra field, 0 for none. */
 export function placeMember(path: string, size: number, memberOffset: number, extraBytes = 0): Place {
   const header = gzipHeaderBytes + (extraBytes > 0 ? 2 + extraBytes : 0)
-  const contentOffset = memberOffset + header + blockHeaderBytes + tarHeader(path, size).length
+  const contentOffset = memberOffset + header + blockHeaderBytes + tarHeaderBytes(path, size)
   const end = contentOffset + storedBytes(size) + blockHeaderBytes + paddingBytes(size) + gzipTrailerBytes
   return { path, size, memberOffset, contentOffset, end }
 }
@@ -88,7 +88,7 @@ export function memberTail(path: string, size: number, crc: number): Uint8Array 
   const padding = Buffer.alloc(paddingBytes(size))
   const trailer = Buffer.alloc(gzipTrailerBytes)
   trailer.writeUInt32LE(crc32(padding, crc), 0)
-  trailer.writeUInt32LE((tarHeader(path, size).length + size + padding.length) % 2 ** 32, 4)
+  trailer.writeUInt32LE((tarHeaderBytes(path, size) + size + padding.length) % 2 ** 32, 4)
   return Buffer.concat([blockHeader(padding.length, true), padding, trailer])
 }
 

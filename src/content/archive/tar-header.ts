@@ -19,6 +19,12 @@ export function tarHeader(path: string, sizeBytes: number): Buffer {
   return Buffer.concat([ustarHeader('PaxHeaders/sealift', '', pax.length, 'x'), pax, padding, plain])
 }
 
+/** The length of those header blocks, which is most often told without making them. */
+export function tarHeaderBytes(path: string, sizeBytes: number): number {
+  const isPlain = path.length <= 100 && sizeBytes <= maxUstarSize
+  return isPlain ? blockSize : tarHeader(path, sizeBytes).length
+}
+
 /** "LENGTH KEY=VALUE\n", where the length counts itself. */
 function paxRecord(key: string, value: string): string {
   const rest = ` ${key}=${value}\n`
