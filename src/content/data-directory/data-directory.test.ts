@@ -3,7 +3,7 @@ import { mkdtemp, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { type Descriptor, digestHex, mediaTypes } from '#oci/index.ts'
+import { type Descriptor, digestHex, digestOf, mediaTypes } from '#oci/index.ts'
 import { put, putImage, putIndex, seededBytes } from '../../../test/support/random-image.ts'
 import { storeTests } from '../store.suite.ts'
 import { targetTests } from '../target.suite.ts'
@@ -150,4 +150,79 @@ test('garbage: pushes beside it lose nothing', async () => {
   await collecting
   const found = await Promise.all(roots.map(({ digest }) => app.find(digest)))
   assert.ok(found.every(Boolean))
+})
+
+test('garbage: a manifest that cannot be read keeps its repository as it is, and nothing else', async () => {
+  await using folder = await temporary()
+  const data = await openDataDirectory(folder.path)
+  const [app, other] = [await data.create('app'), await data.create('other')]
+  const root = await putImage(app, 'damaged', [300])
+  await writeFile(pathOf(folder.path, root), 'not what it was')
+  const orphan = await put(app, seededBytes('orphan', 700), mediaTypes.octets)
+  const elsewhere = await put(other, seededBytes('elsewhere', 800), mediaTypes.octets)
+  const notes: string[] = []
+  const report = await collectGarbage(folder.path, {
+    now: later,
+    onProgress: (event) => event.type === 'note' && notes.push(event.text),
+  })
+  assert.deepEqual(report.blobs, { items: 1, sizeBytes: 800 })
+  assert.equal(notes.length, 1)
+  assert.ok(await app.find(orphan.digest))
+  assert.equal(await other.find(elsewhere.digest), undefined)
+})
+
+test('garbage: uploads that came to a halt and files that a killed process left go', async () => {
+  await using folder = await temporary()
+  const app = await (await openDataDirectory(folder.path)).create('app')
+  await app.tag(await putImage(app, 'x', [1]), '1')
+  const old = await app.beginUpload()
+  await old.append(seededBytes('old', 5000))
+  await old[Symbol.asyncDispose]()
+  const left = join(folder.path, 'repositories/app/_tags', `.${crypto.randomUUID()}.new`)
+  await writeFile(left, 'half')
+  assert.equal((await collectGarbage(folder.path)).uploads, 0)
+  const report = await collectGarbage(folder.path, { now: () => Date.now() + 25 * hour })
+  assert.equal(report.uploads, 1)
+  assert.equal(report.freedBytes, 5000)
+  assert.equal(await app.upload(old.id), undefined)
+  await assert.rejects(stat(left), { code: 'ENOENT' })
+  const young = await app.beginUpload()
+  await young.append(seededBytes('young', 10))
+  await collectGarbage(folder.path, { now: () => Date.now() + 25 * hour })
+  await assert.rejects(young.finish(digestOf(seededBytes('young', 10))), { code: 'UPLOAD_UNKNOWN' })
+})
+
+test('any tag is listed, whatever it looks like, and no name leads out', async () => {
+  await using folder = await temporary()
+  const data = await openDataDirectory(folder.path)
+  const app = await data.create('app')
+  const root = await putImage(app, 'x', [1])
+  const tags = ['1.0.new', '_blobs', 'sha256-x', 'x.partial']
+  for (const tag of tags) await app.tag(root, tag)
+  assert.deepEqual(await app.tags(), [...tags].sort())
+  for (const tag of ['../x', '.x', '', 'a/b', 'x'.repeat(129)]) {
+    await assert.rejects(app.tag(root, tag), { code: 'CONTENT_NOT_FOUND' })
+    await assert.rejects(app.resolve(tag), { code: 'CONTENT_NOT_FOUND' })
+    assert.equal(await app.untag(tag), false)
+  }
+  assert.equal(await app.mount(root.digest, '../repositories/app'), false)
+  await assert.rejects(data.create('../outside'), { code: 'CONTENT_NOT_FOUND' })
+})
+
+test('long lists of referrers and tags', async () => {
+  await using folder = await temporary()
+  const app = await (await openDataDirectory(folder.path)).create('app')
+  const subject = await putImage(app, 'subject', [1])
+  const made = await Promise.all(
+    Array.from({ length: 60 }, (_, at) =>
+      putImage(app, 'same', [1], { subject, annotations: { at: `${at}` } }),
+    ),
+  )
+  await Promise.all(made.map((manifest, at) => app.tag(manifest, `t${at}`)))
+  const found: Descriptor[] = []
+  for await (const descriptor of app.referrers(subject.digest)) found.push(descriptor)
+  assert.deepEqual(found.map(({ digest }) => digest).sort(), made.map(({ digest }) => digest).sort())
+  assert.equal((await app.tags()).length, 60)
+  await app.delete(made[7]!.digest)
+  assert.equal((await app.tags()).includes('t7'), false)
 })
