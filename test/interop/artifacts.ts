@@ -22,7 +22,9 @@ export async function fetchManifest(
     'application/vnd.docker.distribution.manifest.v2+json',
     'application/vnd.docker.distribution.manifest.list.v2+json',
   ]
-  const response = await fetch(url(repository, 'manifests', reference), { headers: { accept: accept.join(', ') } })
+  const response = await fetch(url(repository, 'manifests', reference), {
+    headers: { accept: accept.join(', ') },
+  })
   const bytes = Buffer.from(await response.arrayBuffer())
   if (!response.ok) throw new Error(`${repository} ${reference}: ${response.status} ${bytes}`)
   const mediaType = response.headers.get('content-type') ?? ''

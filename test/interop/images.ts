@@ -26,7 +26,16 @@ export async function makeImages(folder: string): Promise<string> {
   const buildah = new Buildah(work)
   const layout = join(work, 'layout')
   await writeFile(join(work, 'base'), 'FROM scratch\nADD rootfs.tar /\n')
-  await buildah.run('bud', '--isolation', 'chroot', '-t', 'base', '-f', join(work, 'base'), await rootFileSystem())
+  await buildah.run(
+    'bud',
+    '--isolation',
+    'chroot',
+    '-t',
+    'base',
+    '-f',
+    join(work, 'base'),
+    await rootFileSystem(),
+  )
   await buildah.image(layout, 'nginx', 'nginx-light', '["nginx", "-g", "daemon off;"]')
   await buildah.image(layout, 'python', 'python3-minimal', '["python3"]')
   await rm(join(work, 'storage'), { recursive: true, force: true })
@@ -41,7 +50,14 @@ class Buildah {
   constructor(work: string) {
     this.#work = work
     const storage = join(work, 'storage')
-    this.#options = ['--storage-driver', 'vfs', '--root', join(storage, 'root'), '--runroot', join(storage, 'run')]
+    this.#options = [
+      '--storage-driver',
+      'vfs',
+      '--root',
+      join(storage, 'root'),
+      '--runroot',
+      join(storage, 'run'),
+    ]
   }
 
   async run(...args: readonly string[]): Promise<string> {
@@ -99,7 +115,11 @@ async function rootFileSystem(): Promise<string> {
 
 /** The mirror that this machine's apt takes `main` from. */
 async function aptMirror(): Promise<string> {
-  const { stdout } = await run('apt-get', ['indextargets', '--format', '$(REPO_URI) $(COMPONENT) $(CREATED_BY)'])
+  const { stdout } = await run('apt-get', [
+    'indextargets',
+    '--format',
+    '$(REPO_URI) $(COMPONENT) $(CREATED_BY)',
+  ])
   const found = stdout
     .split('\n')
     .map((line) => line.split(' '))

@@ -63,7 +63,8 @@ async function runFiles(env: Readonly<Record<string, string>>): Promise<number> 
       // Nobody is left in it.
     }
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => endGroup('SIGTERM'))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.once(signal, () => endGroup('SIGTERM'))
   const tooLong = setTimeout(() => {
     console.error(`interop: not done after ${seconds()}`)
     endGroup('SIGKILL')

@@ -14,8 +14,8 @@ const readyMs = 30_000
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
-  /** The exit status that is right; anything else is an error that says what the program wrote. */
-  readonly exit?: number
+  /** The exit status that is right; with another one `run` throws what the program wrote. */
+  readonly exit?: number | 'any'
   readonly input?: string
 }
 
@@ -142,7 +142,7 @@ export async function run(
   child.stdin.on('error', () => {}).end(input)
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
   const output = { stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() }
-  if (code === exit) return output
+  if (exit === 'any' || code === exit) return output
   throw new Error(
     `${program} ${args.join(' ')}: ${signal ?? code}\n${tail(output.stdout)}\n${tail(output.stderr)}`,
   )
