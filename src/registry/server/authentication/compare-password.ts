@@ -5,13 +5,14 @@ export interface PasswordComparer extends AsyncDisposable {
   compare(password: string, hash: string): Promise<boolean>
 }
 
-/** Compares in a thread, begun with the first question, that ends with `dispose` and never keeps the process alive. */
 /** Beside this module: TypeScript in a checkout, JavaScript in what is published. */
-const workerScript = new URL(`./bcrypt-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
+const workerScript = new URL(
+  `./bcrypt-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`,
+  import.meta.url,
+)
 
-export function threadComparer(
-  script: URL = workerScript,
-): PasswordComparer {
+/** Compares in a thread, begun with the first question, that ends with `dispose` and never keeps the process alive. */
+export function threadComparer(script: URL = workerScript): PasswordComparer {
   const waiting = new Map<number, { resolve(matches: boolean): void; reject(error: unknown): void }>()
   let worker: Worker | undefined
   let nextId = 0
