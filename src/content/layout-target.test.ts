@@ -1,22 +1,21 @@
 import assert from 'node:assert/strict'
-import { execFile, execFileSync, spawn } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { execFile, execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
-import { isFailure, nodeFileSystem } from '#base/index.ts'
+import { isFailure } from '#base/index.ts'
 import { type Descriptor, digestHex, digestOf, isDigest, mediaTypes, parsePlatform } from '#oci/index.ts'
 import { crashEverywhere, fillEverywhere, type Undertaking } from '../../test/support/crash-everywhere.ts'
 import { put, putImage, putIndex, seededBytes } from '../../test/support/random-image.ts'
 import { copy } from './copy.ts'
-import { withIndexLock } from './index-lock.ts'
 import { openLayout } from './layout.ts'
 import { LayoutTarget } from './layout-target.ts'
 import { MemoryStore } from './memory.ts'
 import { bytesReader, readVerified } from './readers.ts'
 import { verify } from './verify.ts'
-import { claim, isAbandoned } from './writer-claim.ts'
+import { legacyTag } from './walk.ts'
 
 let folder = ''
 before(async () => {
@@ -121,6 +120,40 @@ test('layouts of other tools: a bare tag, no name at all, an index in an index; 
   assert.ok(await target.has(two))
 })
 
+test('what has no name of its own belongs where its subject is: referrers of oras, signatures of cosign', async () => {
+  const mine = await putImage(source, 'mine', [100])
+  const theirs = await putImage(source, 'theirs', [100])
+  const proof = await putImage(source, 'proof', [10], { subject: mine })
+  const proofOfProof = await putImage(source, 'proof of proof', [10], { subject: proof })
+  const signature = await putImage(source, 'legacy', [11])
+  const name = (reference: string) => ({ annotations: { 'org.opencontainers.image.ref.name': reference } })
+  const manifests = [
+    proofOfProof,
+    proof,
+    { ...signature, ...name(legacyTag(mine.digest, 'sig')) },
+    { ...mine, ...name('quay.io/mine/app:1') },
+    { ...theirs, ...name('quay.io/theirs/app:1') },
+  ]
+  const all = await Promise.all([mine, theirs, proofOfProof, signature].map(bytesUnder))
+  const bytesOfProof = await readVerified(source, proof, proof.size)
+  const path = await foreign({ schemaVersion: 2, manifests }, [...all.flat(), bytesOfProof])
+  const layout = await openLayout(path)
+  const [app, other] = [(await layout.repository('mine/app'))!, (await layout.repository('theirs/app'))!]
+  const referrersOf = async (subject: Descriptor) => {
+    const found: string[] = []
+    for await (const { digest } of app.referrers(subject.digest)) found.push(digest)
+    return found
+  }
+  assert.deepEqual(await referrersOf(mine), [proof.digest])
+  assert.deepEqual(await referrersOf(proof), [proofOfProof.digest])
+  assert.deepEqual(await app.tags(), ['1', legacyTag(mine.digest, 'sig')])
+  assert.equal((await app.resolve(legacyTag(mine.digest, 'sig'))).digest, signature.digest)
+  assert.deepEqual(await other.tags(), ['1'])
+  for (const content of [mine, proof, signature]) assert.equal(await other.find(content.digest), undefined)
+  const target = new MemoryStore()
+  assert.equal((await copy(mine, app, target)).companions, 3)
+})
+
 test('a write beside a write: neither can spoil what the other has given its name', async () => {
   const path = fresh()
   const bytes = seededBytes('contested', 3_000_000)
@@ -159,63 +192,6 @@ test('many writers at once: every name is in index.json', async () => {
   const [name = ''] = await layout.names()
   assert.deepEqual(await (await layout.repository(name))?.tags(), [...tags].sort())
   assert.deepEqual(await readdir(path), ['blobs', 'index.json', 'oci-layout'])
-})
-
-test('a claim holds while its process lives, and no longer', async () => {
-  const script = `import { claim } from ${JSON.stringify(new URL('writer-claim.ts', import.meta.url).href)}
-console.log(claim().name); setInterval(() => {}, 1000)`
-  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  try {
-    const name = await new Promise<string>((resolve) =>
-      child.stdout.once('data', (text) => resolve(`${text}`.trim())),
-    )
-    const longAgo = Date.now() - 86_400_000
-    assert.equal(isAbandoned(name, longAgo), false, 'however silent')
-    child.kill('SIGKILL')
-    await new Promise((resolve) => child.once('exit', resolve))
-    assert.equal(isAbandoned(name, Date.now()), true)
-  } finally {
-    child.kill('SIGKILL')
-  }
-  const mine = claim()
-  assert.equal(isAbandoned(mine.name, 0), false)
-  mine.release()
-  assert.equal(isAbandoned(mine.name, Date.now()), true)
-  // Another machine's: only its silence tells.
-  const elsewhere = 'abc0-4026531836-1-77-1'
-  const now = () => 1_000_000_000
-  assert.equal(isAbandoned(elsewhere, now() - 1000, now), false)
-  assert.equal(isAbandoned(elsewhere, now() - 3_600_000, now), true)
-  assert.equal(isAbandoned('garbage', now() - 1000, now), false)
-})
-
-test('a lock is waited for, and broken where its holder is dead', async () => {
-  const path = fresh()
-  const order: string[] = []
-  const hold = (name: string) =>
-    withIndexLock(nodeFileSystem, path, async () => {
-      order.push(`${name} in`)
-      await new Promise((resolve) => setImmediate(resolve))
-      order.push(`${name} out`)
-    })
-  await Promise.all([hold('a'), hold('b'), hold('c')])
-  for (let at = 0; at < 6; at += 2) assert.equal(order[at]?.replace('in', 'out'), order[at + 1])
-  await writeFile(join(path, 'lock'), 'dead')
-  const longAgo = new Date(Date.now() - 86_400_000)
-  await utimes(join(path, 'lock'), longAgo, longAgo)
-  await writeFile(join(path, 'lock.dead'), 'dead')
-  await utimes(join(path, 'lock.dead'), longAgo, longAgo)
-  await hold('d')
-  assert.equal(order.at(-1), 'd out')
-  assert.deepEqual(await readdir(path), [])
-  await writeFile(join(path, 'lock'), 'a living one, as far as anybody can tell')
-  const stop = AbortSignal.timeout(30)
-  await assert.rejects(
-    withIndexLock(nodeFileSystem, path, async () => undefined, stop),
-    { name: 'TimeoutError' },
-  )
 })
 
 const named = (digest: string, size = 10) => ({

@@ -18,6 +18,7 @@ import { refNameAnnotation, repositoryAnnotation } from './annotations.ts'
 import { failure } from './codes.ts'
 import { pageOf } from './paging.ts'
 import { readVerified } from './readers.ts'
+import { StrayRoots, subjectOfTag } from './stray-roots.ts'
 import type { ByteRange, ByteReader, CallOptions, Repositories, Repository, Root } from './types.ts'
 
 /** What a container must tell to be seen as repositories: its roots, and where bytes are. */
@@ -54,13 +55,21 @@ export class RootedRepositories implements Repositories {
   }
 
   #all(): Promise<ReadonlyMap<string, RootedRepository>> {
-    this.#byName ??= this.#group()
+    this.#byName ??= this.#group().catch((error: unknown) => {
+      this.#byName = undefined
+      throw error
+    })
     return this.#byName
   }
 
   async #group(): Promise<ReadonlyMap<string, RootedRepository>> {
     const byName = new Map<string, { tags: Map<string, Descriptor>; roots: Descriptor[] }>()
-    for (const root of await this.#content.roots()) {
+    const roots = await this.#content.roots()
+    const strays = new StrayRoots(
+      roots.filter((root) => this.#placeOf(root).isStray),
+      (descriptor) => readManifest(this.#content, descriptor),
+    )
+    for (const root of roots) {
       const { names, tag } = this.#placeOf(root)
       for (const name of names) {
         const group = byName.get(name) ?? { tags: new Map<string, Descriptor>(), roots: [] as Descriptor[] }
@@ -70,19 +79,30 @@ export class RootedRepositories implements Repositories {
       }
     }
     return new Map(
-      [...byName].map(([name, { tags, roots }]) => [name, new RootedRepository(this.#content, tags, roots)]),
+      [...byName].map(([name, { tags, roots }]) => [
+        name,
+        // Where they are anyway, they need no search.
+        new RootedRepository(this.#content, tags, roots, name === this.#shortNames ? undefined : strays),
+      ]),
     )
   }
 
-  #placeOf({ descriptor, reference }: Root): { names: readonly string[]; tag?: string } {
+  #placeOf({ descriptor, reference }: Root): {
+    readonly names: readonly string[]
+    readonly tag?: string
+    readonly isStray?: boolean
+  } {
     const repository = descriptor.annotations?.[repositoryAnnotation]
     const whole = wholeName(reference) ?? wholeName(repository)
     if (whole) {
       const names = [`${whole.registry}/${whole.repository}`, whole.repository].filter(isRepositoryName)
       return whole.tag === undefined ? { names } : { names, tag: whole.tag }
     }
-    if (reference !== undefined && isTag(reference)) return { names: [this.#shortNames], tag: reference }
-    return { names: [this.#shortNames] }
+    const isStray = true
+    if (reference !== undefined && isTag(reference)) {
+      return { names: [this.#shortNames], tag: reference, isStray }
+    }
+    return { names: [this.#shortNames], isStray }
   }
 }
 
@@ -101,16 +121,23 @@ export class RootedRepository implements Repository {
   readonly #content: RootedContent
   readonly #tags: ReadonlyMap<string, Descriptor>
   readonly #roots: readonly Descriptor[]
+  readonly #strays: StrayRoots | undefined
   #closure: Promise<Closure> | undefined
 
-  constructor(content: RootedContent, tags: ReadonlyMap<string, Descriptor>, roots: readonly Descriptor[]) {
+  constructor(
+    content: RootedContent,
+    tags: ReadonlyMap<string, Descriptor>,
+    roots: readonly Descriptor[],
+    strays?: StrayRoots,
+  ) {
     this.#content = content
     this.#tags = tags
     this.#roots = roots
+    this.#strays = strays
   }
 
   async resolve(reference: string, options?: CallOptions): Promise<Descriptor> {
-    const found = isDigest(reference) ? await this.find(reference, options) : this.#tags.get(reference)
+    const found = isDigest(reference) ? await this.find(reference, options) : await this.#tagged(reference)
     if (!found) throw failure('CONTENT_NOT_FOUND', `nothing is named ${reference} here`)
     return found
   }
@@ -132,7 +159,18 @@ export class RootedRepository implements Repository {
   }
 
   async tags(page?: { after?: string; limit?: number }): Promise<readonly string[]> {
-    return pageOf(this.#tags.keys(), page)
+    return pageOf(new Set([...this.#tags.keys(), ...(await this.#legacyTags()).keys()]), page)
+  }
+
+  async #tagged(tag: string): Promise<Descriptor | undefined> {
+    return this.#tags.get(tag) ?? (subjectOfTag(tag) && (await this.#legacyTags()).get(tag))
+  }
+
+  /** Reads manifests only where there are such tags. */
+  async #legacyTags(): Promise<ReadonlyMap<string, Descriptor>> {
+    if (!this.#strays || this.#strays.tags(() => true).size === 0) return new Map()
+    const { contents } = await this.#reach()
+    return this.#strays.tags((subject) => contents.has(subject))
   }
 
   async *referrers(subject: Digest, artifactType?: string): AsyncGenerator<Descriptor> {
@@ -143,7 +181,10 @@ export class RootedRepository implements Repository {
   }
 
   #reach(): Promise<Closure> {
-    this.#closure ??= reach(this.#content, this.#roots)
+    this.#closure ??= reach(this.#content, this.#roots, this.#strays).catch((error: unknown) => {
+      this.#closure = undefined
+      throw error
+    })
     return this.#closure
   }
 }
@@ -153,12 +194,24 @@ interface Closure {
   readonly referrers: ReadonlyMap<Digest, ReadonlyMap<Digest, Descriptor>>
 }
 
-/** Follows the roots down. Referrers are roots themselves, so a subject needs no search. */
-async function reach(content: RootedContent, roots: readonly Descriptor[]): Promise<Closure> {
+/** Follows the roots down. Referrers are roots themselves: this repository's, or strays whose subject is here. */
+async function reach(
+  content: RootedContent,
+  roots: readonly Descriptor[],
+  strays?: StrayRoots,
+): Promise<Closure> {
   const contents = new Map<Digest, Descriptor>()
   const referrers = new Map<Digest, Map<Digest, Descriptor>>()
   const queue = roots.map((descriptor) => ({ descriptor, depth: 0 }))
-  for (let item = queue.pop(); item; item = queue.pop()) {
+  const next = async () => {
+    if (queue.length === 0 && strays) {
+      const here = await strays.belongingTo((subject) => contents.has(subject))
+      const isNew = ({ digest }: Descriptor) => !isManifestType(contents.get(digest)?.mediaType ?? '')
+      queue.push(...here.filter(isNew).map((descriptor) => ({ descriptor, depth: 0 })))
+    }
+    return queue.pop()
+  }
+  for (let item = await next(); item; item = await next()) {
     const { descriptor, depth } = item
     const known = contents.get(descriptor.digest)
     if (known && isManifestType(known.mediaType)) continue
