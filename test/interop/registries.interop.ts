@@ -1,6 +1,7 @@
 // Debian's docker-registry (2.8) and distribution 3 as targets and as sources of `sealift copy`: without and with a
 // password, and with TLS by a CA of our own from certs.d. What is in them is judged by skopeo and crane.
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { fetchManifest } from './artifacts.ts'
 import { type Crossing, cross } from './crossing.ts'
@@ -58,7 +59,12 @@ describe('other registries', needs('skopeo', 'buildah', 'debootstrap', 'openssl'
         const second = await bench.sealiftJson<Copied>(['copy', from[1], to])
         assert.equal(second.copied.items, 0)
         assert.ok(second.present.items > 0)
-        await bench.sealift(['relocate', from[0], '--to', `${other.registry}/far`], { exit: 'any' })
+        const inside = `archive:${crossing.archive}:${crossing.registry}/shop/nginx:1`
+        const third = await bench.sealiftJson<Copied>(['copy', inside, to])
+        assert.equal(third.copied.items, 0)
+        await bench.sealift(['copy', inside, `${other.registry}/from-archive/nginx:1`])
+        const { descriptor } = await fetchManifest(`${other.registry}/from-archive/nginx`, '1')
+        assert.equal(descriptor.digest, crossing.index.digest)
       },
     )
 
@@ -68,8 +74,13 @@ describe('other registries', needs('skopeo', 'buildah', 'debootstrap', 'openssl'
       await bench.sealift(['copy', `${crossing.registry}/shop/nginx:1`, to], { env: other.env })
       await judge(other)
       await bench.sealift(['verify', to], { env: other.env })
-      const refused = await bench.sealift(['inspect', to], { exit: 'any' })
-      assert.match(refused.stderr, /UNAUTHORIZED|REGISTRY_DENIED|credential|password/i)
+      const wrong = { REGISTRY_AUTH_FILE: bench.fresh('wrong.json') }
+      const auth = Buffer.from('operator:wrong').toString('base64')
+      writeFileSync(wrong.REGISTRY_AUTH_FILE, JSON.stringify({ auths: { [other.registry]: { auth } } }))
+      for (const env of [wrong, { REGISTRY_AUTH_FILE: bench.path('absent.json') }]) {
+        const refused = await bench.sealift(['inspect', to], { env, exit: 'any' })
+        assert.match(refused.stderr, /UNAUTHORIZED/)
+      }
     })
 
     test(`${peer}: TLS with a CA from certs.d, and a password`, needs(peer), async () => {
