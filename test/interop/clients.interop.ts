@@ -1,12 +1,11 @@
 // skopeo, crane, buildah and podman push to and pull from `registry serve`, and pull from an archive served in place,
 // by tag and by digest. Digests are compared with those from before.
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { fetchManifest } from './artifacts.ts'
 import { type Crossing, cross } from './crossing.ts'
 import { needs } from './peers.ts'
+import { preparePodman } from './podman.ts'
 import { Workbench } from './workbench.ts'
 
 const bench = new Workbench()
@@ -116,7 +115,7 @@ describe('clients', needs('skopeo', 'buildah', 'debootstrap'), () => {
 
   test('podman: pull by tag and digest, run, commit, push and save', needs('podman', 'runc'), async () => {
     const { image, registry } = crossing
-    const podman = await preparePodman()
+    const podman = preparePodman(bench)
     for (const place of places()) {
       await podman('pull', '-q', '--tls-verify=false', `${place}/shop/nginx:1`)
       await podman('pull', '-q', '--tls-verify=false', `${place}/shop/nginx@${image.digest}`)
@@ -148,20 +147,4 @@ describe('clients', needs('skopeo', 'buildah', 'debootstrap'), () => {
 async function configOf(repository: string, digest: string): Promise<{ digest: string }> {
   const { bytes } = await fetchManifest(repository, digest)
   return (JSON.parse(bytes.toString()) as { config: { digest: string } }).config
-}
-
-/** podman with its state in the bench's folder, as it runs in a container without a systemd of its own. */
-async function preparePodman() {
-  await mkdir(bench.path('podman'))
-  const config = bench.path('podman', 'containers.conf')
-  writeFileSync(
-    config,
-    '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n[engine]\ncgroup_manager = "cgroupfs"\n',
-  )
-  const options = [
-    ...['--storage-driver', 'vfs', '--runtime', 'runc', '--tmpdir', bench.path('podman', 'tmp')],
-    ...['--root', bench.path('podman', 'root'), '--runroot', bench.path('podman', 'run')],
-  ]
-  return (...args: readonly string[]) =>
-    bench.run('podman', [...options, ...args], { env: { CONTAINERS_CONF: config } })
 }

@@ -98,9 +98,10 @@ export class Workbench implements AsyncDisposable {
   }
 
   #start(program: string, args: readonly string[], options: RunOptions): ChildProcess {
+    const { cwd, env } = this.#at(options)
     const child = spawn(program, args, {
-      cwd: options.cwd ?? this.folder,
-      env: { ...process.env, ...options.env },
+      cwd,
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#children.push(child)
@@ -109,7 +110,13 @@ export class Workbench implements AsyncDisposable {
   }
 
   #at(options: RunOptions): RunOptions {
-    return { cwd: this.folder, ...options }
+    // What is installed, and what this machine's user set up, stays out of it.
+    const env = {
+      SEALIFT_STATE_DIR: this.path('state'),
+      XDG_CONFIG_HOME: this.path('config'),
+      ...options.env,
+    }
+    return { cwd: this.folder, ...options, env }
   }
 }
 
