@@ -54,6 +54,7 @@ export class RegistryHost {
   readonly registry: string
   readonly #options: RegistryHostOptions
   #answeredOnce = false
+  #base: URL | undefined
 
   constructor(options: RegistryHostOptions) {
     this.registry = options.registry
@@ -133,7 +134,9 @@ export class RegistryHost {
   async #authorized(call: Call, replayable: boolean): Promise<Reply> {
     const { authorizer } = this.#options
     const { scope, signal } = call
-    const base = await this.url('/', signal)
+    // A scheme that was found out stays; what failed is found out anew.
+    this.#base ??= await this.url('/', signal)
+    const base = this.#base
     const url = typeof call.to === 'string' ? new URL(call.to, base) : call.to
     // Credentials are for the registry's own origin, and for none that it names.
     const own = url.origin === base.origin

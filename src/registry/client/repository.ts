@@ -36,7 +36,7 @@ import { blobPath, firstOf, notFound, type Place, placeName, pullScope, pushScop
 import { readWholeSource, SourceFailed } from './push-source.ts'
 import { RecentManifests } from './recent-manifests.ts'
 import { listReferrers, type ReferrersApi } from './referrers.ts'
-import { parseProblems, problemsOf, refusal } from './refusal.ts'
+import { parseProblems, refusal } from './refusal.ts'
 import { probeSparseIndex, type SparseIndexProbe } from './sparse-index.ts'
 import { listTags } from './tags.ts'
 
@@ -109,8 +109,12 @@ export class RegistryRepository implements Repository, Target, Referrers {
   async find(digest: Digest, { signal }: CallOptions = {}): Promise<Descriptor | undefined> {
     const manifest = await firstOf(this.#places, signal, (place) => headManifest(place, digest, { signal }))
     if (manifest) return manifest
-    const sizeBytes = await firstOf(this.#places, signal, (place) => this.#blobSize(place, digest, signal))
-    return sizeBytes === undefined ? undefined : { mediaType: mediaTypes.octets, digest, size: sizeBytes }
+    const blob = await firstOf(this.#places, signal, (place) => this.#headBlob(place, digest, signal))
+    if (!blob) return undefined
+    if (blob.size === undefined) {
+      throw failure('REGISTRY_ANSWER_INVALID', `${this.name} does not tell the size of ${digest}`)
+    }
+    return { mediaType: mediaTypes.octets, digest, size: blob.size }
   }
 
   tags(
@@ -124,14 +128,14 @@ export class RegistryRepository implements Repository, Target, Referrers {
     const { digest, size } = content
     const isManifest = isManifestType(content.mediaType)
     const held = isManifest
-      ? (await headManifest(this.#origin, digest, { signal }))?.size
-      : await this.#blobSize(this.#origin, digest, signal)
-    if (held === undefined) {
+      ? await headManifest(this.#origin, digest, { signal })
+      : await this.#headBlob(this.#origin, digest, signal)
+    if (!held) {
       if (this.#absent.size < this.#origin.host.pace.limits.knownDigests) this.#absent.add(keyOf(content))
       return false
     }
-    if (held !== size) {
-      throw contentFailure('SIZE_MISMATCH', `${digest} has ${size} bytes, but ${held} on ${this.name}`, {
+    if (held.size !== undefined && held.size !== size) {
+      throw contentFailure('SIZE_MISMATCH', `${digest} has ${size} bytes, but ${held.size} on ${this.name}`, {
         detail: { expected: size, digest, host: this.#origin.host.registry },
       })
     }
@@ -310,32 +314,20 @@ export class RegistryRepository implements Repository, Target, Referrers {
     return manifest
   }
 
-  async #blobSize(
+  /** Whether the blob is there, with its size where the registry tells it (behind compressing proxies some do not). */
+  async #headBlob(
     place: Place,
     digest: Digest,
     signal: AbortSignal | undefined,
-  ): Promise<number | undefined> {
+  ): Promise<{ readonly size: number | undefined } | undefined> {
     const { host } = place
-    const reply = await host.send({
-      method: 'HEAD',
-      to: blobPath(place, digest),
-      scope: pullScope(place),
-      signal,
-    })
-    if (reply.status !== 200 && reply.status !== 404) {
-      throw refusal(
-        reply,
-        await problemsOf(reply, host.pace.limits, host.pace.now),
-        `tell whether it has ${digest}`,
-      )
-    }
+    const call = { method: 'HEAD', to: blobPath(place, digest), scope: pullScope(place), signal } as const
+    const reply = await host.send(call)
     await reply.body.close()
     if (reply.status === 404) return undefined
+    if (reply.status !== 200) throw refusal(reply, [], `tell whether it has ${digest}`)
     const length = field(reply.headers, 'content-length')
-    if (length === undefined || !/^\d{1,15}$/.test(length)) {
-      throw failure('REGISTRY_ANSWER_INVALID', `${reply.url.host} does not tell the size of ${digest}`)
-    }
-    return Number(length)
+    return { size: length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined }
   }
 
   #note(digest: Digest): void {

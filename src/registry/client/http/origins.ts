@@ -68,7 +68,6 @@ export class Origins implements AsyncDisposable {
 
   async #open(url: URL): Promise<Origin> {
     const { tls, proxies, connections, limits, now } = this.#options
-    const { Pool, ProxyAgent } = await import('undici')
     const secure = url.protocol === 'https:'
     const host = url.host === apiHost('docker.io') ? 'docker.io' : url.host
     const connect = {
@@ -79,6 +78,7 @@ export class Origins implements AsyncDisposable {
     const shared = { connections, pipelining: 1, allowH2: false, maxHeaderSize: limits.headerBytes }
     const proxy = proxies(url)
     if (proxy !== undefined) {
+      const { ProxyAgent } = await import('undici')
       const { protocol, host: proxyHost } = new URL(proxy)
       const proxyTls = {
         timeout: limits.connectMs,
@@ -89,6 +89,8 @@ export class Origins implements AsyncDisposable {
         direct: undefined,
       }
     }
+    // Loaded when the first connection is made: most commands make none.
+    const { default: Pool } = await import('undici/lib/dispatcher/pool.js')
     return {
       dispatcher: new Pool(url.origin, { ...shared, connect }),
       direct: secure ? undefined : new DirectDownloads(connections, limits, now),

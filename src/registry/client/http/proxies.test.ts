@@ -72,6 +72,7 @@ test('loopback is told by the name alone', () => {
     'x.localhost',
     '[::1]',
     '[::1]:80',
+    '[0:0:0:0:0:0:0:1]',
     'LOCALHOST',
   ]) {
     assert.equal(isLoopback(host), true, host)
