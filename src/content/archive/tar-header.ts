@@ -42,24 +42,29 @@ function splitPath(path: string): { name: string; prefix: string } | undefined {
   return undefined
 }
 
-function ustarHeader(name: string, prefix: string, size: number, type: string): Buffer {
+/** What is the same in every header: mode 0644, owner 0, time 0, the magic, a checksum field of spaces. */
+const template: Buffer = (() => {
   const header = Buffer.alloc(blockSize)
-  const octal = (value: number, offset: number, length: number) =>
-    header.write(`${value.toString(8).padStart(length - 1, '0')}\0`, offset, 'latin1')
-  header.write(name, 0, 'latin1')
-  octal(0o644, 100, 8)
-  octal(0, 108, 8)
-  octal(0, 116, 8)
-  octal(size, 124, 12)
-  octal(0, 136, 12)
+  octal(header, 0o644, 100, 8)
+  for (const offset of [108, 116, 329, 337]) octal(header, 0, offset, 8)
+  octal(header, 0, 136, 12)
   header.fill(0x20, 148, 156)
-  header.write(type, 156, 'latin1')
   header.write('ustar\0' + '00', 257, 'latin1')
-  octal(0, 329, 8)
-  octal(0, 337, 8)
-  header.write(prefix, 345, 'latin1')
+  return header
+})()
+
+function ustarHeader(name: string, prefix: string, size: number, type: string): Buffer {
+  const header = Buffer.from(template)
+  header.write(name, 0, 'latin1')
+  octal(header, size, 124, 12)
+  header[156] = type.charCodeAt(0)
+  if (prefix !== '') header.write(prefix, 345, 'latin1')
   let sum = 0
   for (const byte of header) sum += byte
   header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
   return header
+}
+
+function octal(header: Buffer, value: number, offset: number, length: number): void {
+  header.write(`${value.toString(8).padStart(length - 1, '0')}\0`, offset, 'latin1')
 }
