@@ -17,9 +17,10 @@ export interface CertificateOptions {
 
 /** Where container tools keep certificates (containers-certs.d(5), Docker's certificate documentation). */
 export function certificateFolders(env: Readonly<Record<string, string | undefined>>): string[] {
-  const config = env.XDG_CONFIG_HOME || (env.HOME && `${env.HOME}/.config`)
+  // skopeo and podman look below HOME even where XDG_CONFIG_HOME names another folder.
+  const configs = [env.XDG_CONFIG_HOME, env.HOME && `${env.HOME}/.config`].filter((folder) => folder)
   return [
-    ...(config ? [`${config}/containers/certs.d`] : []),
+    ...new Set(configs.map((folder) => `${folder}/containers/certs.d`)),
     '/etc/containers/certs.d',
     '/etc/docker/certs.d',
   ]

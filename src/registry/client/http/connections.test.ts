@@ -37,6 +37,10 @@ test('a CA in certs.d, or in SSL_CERT_FILE, is trusted for its host; without it 
     // Loopback or not: a port that speaks TLS is never spoken to in plain HTTP.
     await assert.rejects(ask(tlsFrom('/nowhere')), { code: 'REGISTRY_TLS' })
     assert.deepEqual(certificateFolders({ HOME: '/home/a' })[0], '/home/a/.config/containers/certs.d')
+    assert.deepEqual(certificateFolders({ HOME: '/home/a', XDG_CONFIG_HOME: '/config' }).slice(0, 2), [
+      '/config/containers/certs.d',
+      '/home/a/.config/containers/certs.d',
+    ])
   }))
 
 test('a client certificate is shown to the host it is for', () =>
