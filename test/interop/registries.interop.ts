@@ -99,10 +99,14 @@ describe('other registries', needs('skopeo', 'buildah', 'debootstrap', 'openssl'
   /** Skopeo reads all of it back, and finds the same index. */
   async function judge(other: OtherRegistry): Promise<void> {
     const to = bench.fresh('judged')
-    await bench.run('skopeo', [
-      ...['copy', '-q', '--all', ...other.skopeo('src')],
-      ...[`docker://${other.registry}/shop/nginx:1`, `dir:${to}`],
-    ])
+    await bench.run(
+      'skopeo',
+      [
+        ...['copy', '-q', '--all', ...other.skopeo('src')],
+        ...[`docker://${other.registry}/shop/nginx:1`, `dir:${to}`],
+      ],
+      { env: other.env },
+    )
     const { stdout } = await bench.run('skopeo', ['manifest-digest', `${to}/manifest.json`])
     assert.equal(stdout.trim(), crossing.index.digest)
   }

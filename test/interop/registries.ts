@@ -10,7 +10,7 @@ export interface OtherRegistry {
   readonly registry: string
   /** For `sealift`, skopeo and crane alike: where credentials and CAs are found. */
   readonly env: Readonly<Record<string, string>>
-  /** skopeo's options about it, for `--src-` or `--dest-`. */
+  /** skopeo's options about it; a CA it finds by `env`. */
   skopeo(side: 'src' | 'dest'): readonly string[]
 }
 
@@ -73,9 +73,7 @@ export async function startRegistry(
     env: { HOME: join(folder, 'home'), REGISTRY_AUTH_FILE: authFile },
     skopeo: (side) => [
       ...['--authfile', authFile],
-      ...(certificates === undefined
-        ? [`--${side}-tls-verify=false`]
-        : [`--${side}-cert-dir=${certsDirectory}`]),
+      ...(certificates === undefined ? [`--${side}-tls-verify=false`] : []),
     ],
   }
 }

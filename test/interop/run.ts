@@ -26,7 +26,8 @@ if (files.length === 0) {
   process.exit(1)
 }
 
-const work = mkdtempSync(join(tmpdir(), 'sealift-interop-run-'))
+// Short names: podman takes no path of more than 50 characters for what it keeps while it runs.
+const work = mkdtempSync(join(tmpdir(), 'sealift-'))
 let code: number
 try {
   code = await main()

@@ -29,7 +29,7 @@ export interface Output {
  * last started first, and removes the folder.
  */
 export class Workbench implements AsyncDisposable {
-  readonly folder = mkdtempSync(join(tmpdir(), 'sealift-interop-'))
+  readonly folder = mkdtempSync(join(tmpdir(), 'si-'))
   readonly #children: ChildProcess[] = []
   readonly #closers: (() => Promise<unknown>)[] = []
   #named = 0
