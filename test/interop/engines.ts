@@ -40,14 +40,13 @@ export class Containerd implements Engine {
     return engine
   }
 
-  /** Says in certs.d how a registry is reached, and where its content may be had instead. */
-  host(registry: string, server = `http://${registry}`): void {
+  /** Says in certs.d how a registry is reached, by which CA, and where its content may be had instead. */
+  host(registry: string, server = `http://${registry}`, ca?: string): void {
     const folder = join(this.#hosts, registry)
     mkdirSync(folder, { recursive: true })
-    writeFileSync(
-      join(folder, 'hosts.toml'),
-      `server = "${server}"\n[host."${server}"]\ncapabilities = ["pull", "resolve", "push"]\n`,
-    )
+    const host = [`[host."${server}"]`, 'capabilities = ["pull", "resolve", "push"]']
+    if (ca !== undefined) host.push(`ca = "${ca}"`)
+    writeFileSync(join(folder, 'hosts.toml'), [`server = "${server}"`, ...host, ''].join('\n'))
   }
 
   run(...args: readonly string[]): Promise<Output> {

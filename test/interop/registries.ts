@@ -17,6 +17,8 @@ export interface OtherRegistry {
 export interface OtherRegistryOptions {
   readonly password?: boolean
   readonly tls?: boolean
+  /** distribution 3 takes an index whose children are absent when its configuration says so. */
+  readonly sparse?: boolean
 }
 
 const user = 'operator'
@@ -47,6 +49,7 @@ export async function startRegistry(
         ? {}
         : { tls: { certificate: certificates.certificate, key: certificates.key } }),
     },
+    ...(options.sparse === true ? { validation: { manifests: { indexes: { platforms: 'none' } } } } : {}),
     ...(options.password === true
       ? { auth: { htpasswd: { realm: 'interop', path: join(folder, 'htpasswd') } } }
       : {}),
@@ -79,7 +82,7 @@ export async function startRegistry(
 }
 
 /** A CA and a certificate for 127.0.0.1, made by openssl. */
-async function makeCertificates(bench: Workbench, folder: string) {
+export async function makeCertificates(bench: Workbench, folder: string) {
   const at = (name: string) => join(folder, name)
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']
   await bench.run('openssl', [
