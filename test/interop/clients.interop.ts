@@ -50,7 +50,7 @@ describe('clients', needs('skopeo', 'buildah', 'debootstrap'), () => {
   })
 
   test('crane: digest, validate, pull, copy, push, delete', needs('crane'), async () => {
-    const { index, image, registry, referrer } = crossing
+    const { index, image, registry, referrer, legacySignature } = crossing
     const crane = async (...args: readonly string[]) =>
       (await bench.run('crane', [...args, '--insecure'])).stdout.trim()
     for (const place of places()) {
@@ -62,6 +62,15 @@ describe('clients', needs('skopeo', 'buildah', 'debootstrap'), () => {
       await crane('validate', '--fast', '--remote', `${name}:1`)
       await crane('blob', `${name}@${(await configOf(name, image.digest)).digest}`)
       assert.match(await crane('manifest', `${name}@${referrer.digest}`), /vnd\.example\.sbom/)
+      // Cosign's tag of old came along too, and the referrers API knows what has a subject.
+      const signatureTag = `${index.digest.replace(':', '-')}.sig`
+      assert.equal(await crane('digest', `${name}:${signatureTag}`), legacySignature.digest)
+      const referrers = await fetch(`http://${place}/v2/shop/nginx/referrers/${index.digest}`)
+      const { manifests } = (await referrers.json()) as { manifests: { digest: string }[] }
+      assert.deepEqual(
+        manifests.map(({ digest }) => digest),
+        [referrer.digest],
+      )
       const layout = bench.fresh('crane')
       await crane('pull', '--format=oci', `${name}:1`, layout)
       const { roots } = await bench.sealiftJson<{ ok: boolean; roots: number }>(['verify', `oci:${layout}`])

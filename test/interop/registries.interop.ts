@@ -30,6 +30,16 @@ describe('other registries', needs('skopeo', 'buildah', 'debootstrap', 'openssl'
         crossing.referrer.size,
       )
 
+      // Neither of the two has the referrers API: what has a subject is listed under the tag that OCI 1.1 falls
+      // back to, and crane sees it there as an index.
+      const fallback = crossing.index.digest.replace(':', '-')
+      const { stdout } = await bench.run('crane', ['manifest', '--insecure', `${there}:${fallback}`])
+      const { manifests } = JSON.parse(stdout) as { manifests: { digest: string }[] }
+      assert.deepEqual(
+        manifests.map(({ digest }) => digest),
+        [crossing.referrer.digest],
+      )
+
       // Back into an empty registry of ours, which has to find them where this registry keeps them.
       const empty = await bench.serve(['registry', 'serve', bench.fresh('empty')])
       const back = `${empty}/back/nginx`

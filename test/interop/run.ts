@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { imagesVariable, makeImages } from './images.ts'
 import { everyPeerRequired, missingPeers, peerNames } from './peers.ts'
 
-const longestMs = 15 * 60_000
+const longestMs = 12 * 60_000
 const begun = performance.now()
 const seconds = () => `${((performance.now() - begun) / 1000).toFixed(1)} s`
 
@@ -28,6 +28,12 @@ if (files.length === 0) {
 
 // Short names: podman takes no path of more than 50 characters for what it keeps while it runs.
 const work = mkdtempSync(join(tmpdir(), 'sealift-'))
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+const leave = () => {
+  rmSync(work, { recursive: true, force: true, maxRetries: 5 })
+  process.exit(1)
+}
+for (const signal of signals) process.once(signal, leave)
 let code: number
 try {
   code = await main()
@@ -64,8 +70,9 @@ async function runFiles(env: Readonly<Record<string, string>>): Promise<number> 
       // Nobody is left in it.
     }
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.once(signal, () => endGroup('SIGTERM'))
+  for (const signal of signals) {
+    process.removeListener(signal, leave).once(signal, () => endGroup('SIGTERM'))
+  }
   const tooLong = setTimeout(() => {
     console.error(`interop: not done after ${seconds()}`)
     endGroup('SIGKILL')
