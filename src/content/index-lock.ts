@@ -1,15 +1,19 @@
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { baseFailure, type FileSystem, isFailure } from '#base/index.ts'
-import { readFile } from './layout-directory.ts'
 import { claim, isAbandoned } from './writer-claim.ts'
 
 const waitMs = 60_000
 const pollMs = 10
+/** A lock is held for moments: one of which nobody can say whether its holder lives is broken after so long. */
+const silentMs = 30_000
 
 /**
  * Runs `act` while no other writer, in this process or another, is between reading and replacing the same file.
- * The lock is a name that can be made only once; one that a dead process left is broken.
+ *
+ * The lock is a directory that holds one file, named after its holder. To lock is to rename one's own directory
+ * over it, which succeeds only where it is empty or absent; to unlock, or to break the lock of a dead holder, is
+ * to remove the file of that name, which cannot hit anybody else's.
  *
  * @throws FILE_SYSTEM where a living process holds it for a minute
  */
@@ -19,90 +23,64 @@ export async function withIndexLock<T>(
   act: () => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  await fs.makeDirectory(directory)
   const mine = claim()
   const own = join(directory, `lock.${mine.name}`)
   const lock = join(directory, 'lock')
   try {
-    const file = await fs.open(own, 'exclusive')
-    try {
-      await file.write(Buffer.from(mine.name), 0)
-      // A lock that a power cut left without its holder's name would stand for long.
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    // A link and not a new file: whoever finds the lock finds the holder's name in it, too.
-    for (let waitedMs = 0; !(await linked(fs, own, lock)); waitedMs += pollMs) {
+    await fs.makeDirectory(own)
+    await (await fs.open(join(own, mine.name), 'exclusive')).close()
+    for (let waitedMs = 0; !(await taken(fs, own, lock)); waitedMs += pollMs) {
       signal?.throwIfAborted()
-      if (await broken(fs, lock, own)) continue
+      await breakAbandoned(fs, lock)
       if (waitedMs >= waitMs) {
         throw baseFailure('FILE_SYSTEM', `${lock} has been held by another process for a minute`)
       }
       await setTimeout(pollMs)
     }
-    try {
-      await tidy(fs, directory)
-      return await act()
-    } finally {
-      await fs.remove(lock)
-    }
+    await tidy(fs, directory)
+    return await act()
   } finally {
+    // From here on others may clear away what is left, should this fail.
     mine.release()
-    await fs.remove(own)
+    await fs.remove(join(lock, mine.name))
+    await removeEmpty(fs, lock)
+    await fs.remove(join(own, mine.name))
+    await removeEmpty(fs, own)
+  }
+}
+
+async function taken(fs: FileSystem, own: string, lock: string): Promise<boolean> {
+  try {
+    await fs.rename(own, lock)
+    return true
+  } catch (error) {
+    if (isFailure(error) && (error.detail.errno === 'ENOTEMPTY' || error.detail.errno === 'EEXIST'))
+      return false
+    throw error
+  }
+}
+
+async function breakAbandoned(fs: FileSystem, lock: string): Promise<void> {
+  for (const { name } of await fs.list(lock)) {
+    const stat = await fs.stat(join(lock, name))
+    if (stat && isAbandoned(name, stat.modifiedMs, { silentMs })) await fs.remove(join(lock, name))
   }
 }
 
 /** What waiting processes that were killed left. */
 async function tidy(fs: FileSystem, directory: string): Promise<void> {
   for (const { name } of await fs.list(directory)) {
-    const owner = /^lock\.([^.]+)/.exec(name)?.[1]
-    const stat = owner && (await fs.stat(join(directory, name)))
-    if (owner && stat && isAbandoned(owner, stat.modifiedMs)) await fs.remove(join(directory, name))
+    const owner = /^lock\.(.+)$/.exec(name)?.[1]
+    const stat = owner === undefined ? undefined : await fs.stat(join(directory, name))
+    if (owner === undefined || !stat || !isAbandoned(owner, stat.modifiedMs)) continue
+    await fs.remove(join(directory, name, owner))
+    await removeEmpty(fs, join(directory, name))
   }
 }
 
-async function linked(fs: FileSystem, own: string, lock: string): Promise<boolean> {
-  try {
-    await fs.link(own, lock)
-    return true
-  } catch (error) {
-    if (isFailure(error) && error.detail.errno === 'EEXIST') return false
-    throw error
-  }
-}
-
-/** Takes away a lock whose holder is dead. */
-async function broken(fs: FileSystem, lock: string, own: string): Promise<boolean> {
-  const before = await holder(fs, lock)
-  if (!before || !isAbandoned(before.name, before.modifiedMs)) return false
-  const away = `${own}.broken`
-  try {
-    await fs.rename(lock, away)
-  } catch (error) {
-    if (isFailure(error) && error.detail.errno === 'ENOENT') return true
-    throw error
-  }
-  // Between the look and the move somebody else may have broken it and locked anew: give that one back.
-  const taken = await holder(fs, away)
-  if (taken && taken.name !== before.name) await linked(fs, away, lock)
-  await fs.remove(away)
-  return true
-}
-
-async function holder(
-  fs: FileSystem,
-  path: string,
-): Promise<{ name: string; modifiedMs: number } | undefined> {
-  const stat = await fs.stat(path)
-  if (stat?.kind !== 'file') return undefined
-  try {
-    return {
-      name: Buffer.from(await readFile(fs, path, 4096)).toString('latin1'),
-      modifiedMs: stat.modifiedMs,
-    }
-  } catch (error) {
-    if (isFailure(error) && error.detail.errno === 'ENOENT') return undefined
-    throw error
-  }
+/** Removes a directory that nobody has put anything into meanwhile. */
+async function removeEmpty(fs: FileSystem, path: string): Promise<void> {
+  await fs.remove(path).catch((error: unknown) => {
+    if (!isFailure(error) || error.detail.errno !== 'ENOTEMPTY') throw error
+  })
 }

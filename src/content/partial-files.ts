@@ -25,12 +25,13 @@ export class PartialFiles {
 
   /** Opens this attempt's file, with what an abandoned one had come to. Dispose of it in any case. */
   async begin(digest: Digest): Promise<PartialFile> {
-    await this.#fs.makeDirectory(this.#directory)
     const stem = `${digestAlgorithm(digest)}-${digestHex(digest)}.`
     const mine = claim()
     const path = join(this.#directory, `${stem}${mine.name}${suffix}`)
     try {
-      const file = await this.#fs.open(path, (await this.#takeOver(stem, path)) ? 'update' : 'exclusive')
+      const file = (await this.#takeOver(stem, path))
+        ? await this.#fs.open(path, 'update')
+        : await this.#create(path)
       return {
         file,
         path,
@@ -57,6 +58,18 @@ export class PartialFiles {
     await this.#fs.remove(this.#directory).catch((error: unknown) => {
       if (!isFailure(error) || error.detail.errno !== 'ENOTEMPTY') throw error
     })
+  }
+
+  /** Another writer that is done may remove the directory at any moment, while it is empty. */
+  async #create(path: string): Promise<OpenFile> {
+    for (let attempts = 1; ; attempts++) {
+      await this.#fs.makeDirectory(this.#directory)
+      try {
+        return await this.#fs.open(path, 'exclusive')
+      } catch (error) {
+        if (!isFailure(error) || error.detail.errno !== 'ENOENT' || attempts === 100) throw error
+      }
+    }
   }
 
   /** Renames the longest abandoned file to `path`; false where there is none. */

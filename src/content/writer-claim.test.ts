@@ -28,7 +28,7 @@ console.log(claim().name); setInterval(() => {}, 1000)`
   // Another machine's: only its silence tells.
   const elsewhere = 'abc0-4026531836-1-77-1'
   const now = () => 1_000_000_000
-  assert.equal(isAbandoned(elsewhere, now() - 1000, now), false)
-  assert.equal(isAbandoned(elsewhere, now() - 3_600_000, now), true)
-  assert.equal(isAbandoned('garbage', now() - 1000, now), false)
+  assert.equal(isAbandoned(elsewhere, now() - 1000, { now }), false)
+  assert.equal(isAbandoned(elsewhere, now() - 3_600_000, { now }), true)
+  assert.equal(isAbandoned('garbage', now() - 1000, { now }), false)
 })

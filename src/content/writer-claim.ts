@@ -26,13 +26,18 @@ export function claim(): Claim {
  *
  * @param modifiedMs when the claimed file was last written to
  */
-export function isAbandoned(name: string, modifiedMs: number, now: () => number = Date.now): boolean {
+export function isAbandoned(
+  name: string,
+  modifiedMs: number,
+  options: { readonly silentMs?: number; readonly now?: () => number } = {},
+): boolean {
+  const isSilent = () => (options.now ?? Date.now)() - modifiedMs > (options.silentMs ?? silentMs)
   const match = /^([0-9a-z]+-[0-9]+)-([0-9]{1,10})-([0-9]+)-[0-9]+$/.exec(name)
-  if (!match) return now() - modifiedMs > silentMs
+  if (!match) return isSilent()
   self ??= identityOf(process.pid) ?? `unknown-0-${process.pid}-0`
   const [, place, pid, began] = match
   if (name.startsWith(`${self}-`)) return !held.has(name)
-  if (!self.startsWith(`${place}-`)) return now() - modifiedMs > silentMs
+  if (!self.startsWith(`${place}-`)) return isSilent()
   return identityOf(Number(pid)) !== `${place}-${pid}-${began}`
 }
 
