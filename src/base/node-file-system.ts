@@ -1,4 +1,4 @@
-import type { Dirent, Stats } from 'node:fs'
+import { type Dirent, type Stats, writeSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { failure } from './codes.ts'
@@ -89,6 +89,12 @@ export const nodeFileSystem: FileSystem = {
   },
 }
 
+/**
+ * Up to this size a write goes to the page cache at once: that takes a few microseconds, the way to a thread of the
+ * pool and back many times that (measured: 1,500 small blobs into an archive took 0.4 s of it).
+ */
+const synchronousBytes = 128 * 1024
+
 class NodeFile implements OpenFile {
   readonly #path: string
   readonly #handle: fs.FileHandle
@@ -100,12 +106,21 @@ class NodeFile implements OpenFile {
     return (await guard(this.#path, () => this.#handle.read(into, 0, into.length, position))).bytesRead
   }
   async write(bytes: Uint8Array, position: number): Promise<void> {
+    if (bytes.length <= synchronousBytes) {
+      guardSync(this.#path, () => this.#writeNow(bytes, position))
+      return
+    }
     for (let done = 0; done < bytes.length; ) {
       const rest = bytes.length - done
       const { bytesWritten } = await guard(this.#path, () =>
         this.#handle.write(bytes, done, rest, position + done),
       )
       done += bytesWritten
+    }
+  }
+  #writeNow(bytes: Uint8Array, position: number): void {
+    for (let done = 0; done < bytes.length; ) {
+      done += writeSync(this.#handle.fd, bytes, done, bytes.length - done, position + done)
     }
   }
   truncate(sizeBytes: number): Promise<void> {
@@ -135,6 +150,14 @@ function errno(error: unknown): string | undefined {
 async function guard<T>(path: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act()
+  } catch (error) {
+    throw fileSystemFailure(path, error)
+  }
+}
+
+function guardSync<T>(path: string, act: () => T): T {
+  try {
+    return act()
   } catch (error) {
     throw fileSystemFailure(path, error)
   }

@@ -5,8 +5,8 @@ import type { HttpRequest, HttpResponse } from './exchange.ts'
 import { bodyLength } from './response-head.ts'
 import { StallWatch } from './stall-watch.ts'
 
-/** Bodies from this size on are worth a connection of their own kind. */
-export const directFromBytes = 1024 * 1024
+/** Bodies from this size on are worth a connection of their own kind: manifests and answers are not. */
+export const directFromBytes = 1
 
 /** Large downloads over plain HTTP from one origin, on connections that are kept for the next one. */
 export class DirectDownloads {
