@@ -20,9 +20,10 @@ export async function imageLayout(folder: string): Promise<string> {
   return process.env[imagesVariable] ?? (await makeImages(folder))
 }
 
-/** Makes the images (half a minute, and once per suite half a minute more for the root file system). */
+/** Makes the images in `folder` (half a minute, and once per suite half a minute more for the root file system). */
 export async function makeImages(folder: string): Promise<string> {
-  const work = await mkdtemp(join(folder, 'images-'))
+  const work = join(folder, 'images')
+  await mkdir(work)
   const buildah = new Buildah(work)
   const layout = join(work, 'layout')
   await writeFile(join(work, 'base'), 'FROM scratch\nADD rootfs.tar /\n')

@@ -5,10 +5,12 @@ import { spawn } from 'node:child_process'
 import { globSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { imagesVariable, makeImages } from './images.ts'
+import { imagesVariable } from './images.ts'
 import { everyPeerRequired, missingPeers, peerNames } from './peers.ts'
 
 const longestMs = 12 * 60_000
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+let interrupted = false
 const begun = performance.now()
 const seconds = () => `${((performance.now() - begun) / 1000).toFixed(1)} s`
 
@@ -28,12 +30,6 @@ if (files.length === 0) {
 
 // Short names: podman takes no path of more than 50 characters for what it keeps while it runs.
 const work = mkdtempSync(join(tmpdir(), 'sealift-'))
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-const leave = () => {
-  rmSync(work, { recursive: true, force: true, maxRetries: 5 })
-  process.exit(1)
-}
-for (const signal of signals) process.once(signal, leave)
 let code: number
 try {
   code = await main()
@@ -46,17 +42,22 @@ if (missing.length > 0) console.log(`  NOT TESTED, for want of the program: ${mi
 process.exit(code)
 
 async function main(): Promise<number> {
-  const images = await makeImages(work).catch((error: unknown) => {
-    if (missing.length === 0) throw error
-    console.error(`interop: no images, so nothing that needs them is tested: ${error}`)
-  })
-  if (images !== undefined) console.log(`interop: images made in ${seconds()}`)
-  return await runFiles({ ...(images === undefined ? {} : { [imagesVariable]: images }) })
+  const made = await runGroup([join(import.meta.dirname, 'make-images.ts'), work])
+  if (made !== 0) {
+    if (interrupted || missing.length === 0) return made
+    console.error('interop: NO IMAGES could be made, so nothing that needs them is tested')
+  } else {
+    console.log(`interop: images made in ${seconds()}`)
+  }
+  const images = made === 0 ? { [imagesVariable]: join(work, 'images', 'layout') } : {}
+  return runGroup(['--test', '--test-concurrency=1', '--test-reporter=spec', ...files], images)
 }
 
-/** Runs the files one after the other, in a process group that is ended with everything that is left in it. */
-async function runFiles(env: Readonly<Record<string, string>>): Promise<number> {
-  const args = ['--test', '--test-concurrency=1', '--test-reporter=spec', ...files]
+/** Runs node in a process group of its own, which is ended with everything that is left in it. */
+async function runGroup(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<number> {
   const child = spawn(process.execPath, args, {
     cwd: import.meta.dirname,
     env: { ...process.env, ...env, TMPDIR: work },
@@ -70,17 +71,24 @@ async function runFiles(env: Readonly<Record<string, string>>): Promise<number> 
       // Nobody is left in it.
     }
   }
-  for (const signal of signals) {
-    process.removeListener(signal, leave).once(signal, () => endGroup('SIGTERM'))
+  const interrupt = () => {
+    interrupted = true
+    endGroup('SIGTERM')
   }
-  const tooLong = setTimeout(() => {
-    console.error(`interop: not done after ${seconds()}`)
-    endGroup('SIGKILL')
-  }, longestMs)
+  for (const signal of signals) process.on(signal, interrupt)
+  const tooLong = setTimeout(
+    () => {
+      console.error(`interop: not done after ${seconds()}`)
+      interrupted = true
+      endGroup('SIGKILL')
+    },
+    longestMs - (performance.now() - begun),
+  )
   const code = await new Promise<number | null>((resolve, reject) =>
     child.once('error', reject).once('exit', resolve),
   )
   clearTimeout(tooLong)
   endGroup('SIGKILL')
-  return code ?? 1
+  for (const signal of signals) process.removeListener(signal, interrupt)
+  return interrupted ? 1 : (code ?? 1)
 }
