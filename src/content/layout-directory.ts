@@ -1,5 +1,13 @@
-import { dirname, join } from 'node:path'
-import { baseFailure, type FileSystem, isFailure, limits, type OpenFile, parseJson } from '#base/index.ts'
+import { join } from 'node:path'
+import {
+  baseFailure,
+  type FileSystem,
+  isFailure,
+  limits,
+  type OpenFile,
+  parseJson,
+  readUpTo,
+} from '#base/index.ts'
 import {
   type Descriptor,
   type Digest,
@@ -126,31 +134,10 @@ export async function readFile(fs: FileSystem, path: string, maxBytes: number): 
   try {
     const size = await file.size()
     if (size > maxBytes) throw failure('LAYOUT_INVALID', `${path} is larger than ${maxBytes} bytes`)
-    const bytes = new Uint8Array(size)
-    let filled = 0
-    while (filled < size) {
-      const count = await file.read(bytes.subarray(filled), filled)
-      if (count === 0) break
-      filled += count
-    }
-    return bytes.subarray(0, filled)
+    return await readUpTo(file, size)
   } finally {
     await file.close()
   }
-}
-
-/** Puts a small file in its place in one step, durably: a new file, synced, renamed over the old one. */
-export async function replaceFile(fs: FileSystem, path: string, bytes: Uint8Array): Promise<void> {
-  const fresh = `${path}.${crypto.randomUUID()}.new`
-  const file = await fs.open(fresh, 'exclusive')
-  try {
-    await file.write(bytes, 0)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await fs.rename(fresh, path)
-  await fs.syncDirectory(dirname(path))
 }
 
 /** @throws DISK_FULL where fewer than `sizeBytes` are free on the disk of `path` */

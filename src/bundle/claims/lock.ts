@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import { type FileSystem, isFailure, type Json, limits, parseJson } from '#base/index.ts'
+import { type FileSystem, isFailure, type Json, limits, parseJson, replaceFile } from '#base/index.ts'
 import { isObject } from '#oci/index.ts'
 import { failure } from '../codes.ts'
 import { isAlive, type ProcessIdentity } from '../drivers/process-identity.ts'
-import { readWhole, writeDurably } from './write-file.ts'
+import { readWhole } from './read-whole.ts'
 
 /** Who holds a lock; the world in which a process is alive comes in, so that a test can end it. */
 export interface LockWorld {
@@ -65,7 +65,7 @@ export class InstallationLock implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const { fileSystem, newId } = this.#world
     const path = join(this.#directory, name(this.#generation))
-    await writeDurably(fileSystem, path, Buffer.from('{}'), join(this.#directory, `.lock-${newId()}`))
+    await replaceFile(fileSystem, path, Buffer.from('{}'), join(this.#directory, `.lock-${newId()}`))
   }
 }
 

@@ -6,6 +6,7 @@ import {
   fileSystemFailure,
   nodeFileSystem,
   type OpenFile,
+  replaceFile,
 } from '#base/index.ts'
 import { type Digest, digestHex, digestOf } from '#oci/index.ts'
 import { failure } from '../codes.ts'
@@ -13,8 +14,8 @@ import { identityOf, type ProcessIdentity } from '../drivers/process-identity.ts
 import { type Claim, parseClaim, parseResult, type Result } from './claim.ts'
 import { type IdSource, idSource } from './ids.ts'
 import { InstallationLock, isLocked, type LockWorld } from './lock.ts'
+import { readWhole } from './read-whole.ts'
 import { checkInstallationName } from './state-directory.ts'
-import { readWhole, writeDurably } from './write-file.ts'
 
 export interface ClaimStoreOptions {
   readonly fileSystem?: FileSystem
@@ -171,7 +172,7 @@ export class ClaimStore {
   async #write(installation: string, kind: string, name: string, bytes: Uint8Array): Promise<void> {
     const directory = join(this.#path(installation), kind)
     await this.#fileSystem.makeDirectory(directory)
-    await writeDurably(this.#fileSystem, join(directory, name), bytes, join(directory, `.${this.newId()}`))
+    await replaceFile(this.#fileSystem, join(directory, name), bytes, join(directory, `.${this.newId()}`))
   }
 
   #path(installation: string): string {

@@ -1,4 +1,4 @@
-import { type FileSystem, isFailure } from '#base/index.ts'
+import { type FileSystem, isFailure, readUpTo } from '#base/index.ts'
 
 /** The whole of a small file, or undefined where there is none. @throws FILE_SYSTEM, RangeError beyond `maxBytes` */
 export async function readSmallFile(
@@ -17,14 +17,7 @@ export async function readSmallFile(
   try {
     const sizeBytes = await file.size()
     if (sizeBytes > maxBytes) throw new RangeError(`${path} is larger than ${maxBytes} bytes`)
-    const bytes = new Uint8Array(sizeBytes)
-    let filled = 0
-    while (filled < sizeBytes) {
-      const count = await file.read(bytes.subarray(filled), filled)
-      if (count === 0) break
-      filled += count
-    }
-    return bytes.subarray(0, filled)
+    return await readUpTo(file, sizeBytes)
   } finally {
     await file.close()
   }

@@ -1,4 +1,4 @@
-import { type FileSystem, isFailure } from '#base/index.ts'
+import { type FileSystem, isFailure, readUpTo } from '#base/index.ts'
 import { type Digest, digestOf } from '#oci/index.ts'
 
 export interface WatchedFilesOptions<T> {
@@ -79,14 +79,7 @@ async function readAll<T>({ fs, paths, maxBytes }: WatchedFilesOptions<T>): Prom
 async function readSmall(fs: FileSystem, path: string, maxBytes: number): Promise<Buffer> {
   const file = await fs.open(path, 'read')
   try {
-    const bytes = Buffer.alloc(Math.min(await file.size(), maxBytes))
-    let filled = 0
-    while (filled < bytes.length) {
-      const count = await file.read(bytes.subarray(filled), filled)
-      if (count === 0) break
-      filled += count
-    }
-    return bytes.subarray(0, filled)
+    return Buffer.from(await readUpTo(file, maxBytes))
   } finally {
     await file.close()
   }
