@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import type { RegistryGcFlags } from '../commands/registry-gc.ts'
 import type { Context } from '../context.ts'
 import { openSession } from '../session.ts'
-import { bytes, print } from '../shell/print.ts'
+import { bytes, count, print } from '../shell/print.ts'
 import { showProgress } from '../shell/progress.ts'
 
 export async function run(this: Context, flags: RegistryGcFlags, directory: string): Promise<void> {
@@ -19,6 +19,6 @@ export async function run(this: Context, flags: RegistryGcFlags, directory: stri
   print(this, session.format, { directory, dryRun, ...report }, () => {
     const { blobs, manifests, uploads } = report
     const verb = dryRun ? 'would be removed' : 'removed'
-    return `${blobs.items} blobs (${bytes(report.freedBytes)}), ${manifests} manifests and ${uploads} uploads ${verb}`
+    return `${count(blobs.items, 'blob')} (${bytes(report.freedBytes)}), ${count(manifests, 'manifest')} and ${count(uploads, 'upload')} ${verb}`
   })
 }

@@ -4,7 +4,7 @@ import type { VerifyFlags } from '../commands/verify.ts'
 import type { Context } from '../context.ts'
 import { openSession, type Session } from '../session.ts'
 import { paint } from '../shell/paint.ts'
-import { bytes, oneLine, print } from '../shell/print.ts'
+import { bytes, count, oneLine, print } from '../shell/print.ts'
 import { showProgress } from '../shell/progress.ts'
 
 export async function run(this: Context, flags: VerifyFlags, text: string): Promise<void> {
@@ -20,7 +20,7 @@ export async function run(this: Context, flags: VerifyFlags, text: string): Prom
   print(this, session.format, { location: text, ok, checked, problems, absent, roots }, () => {
     const color = paint(this, this.process.stdout)
     const left = absent.length > 0 ? `; ${absent.length} absent on purpose` : ''
-    const sums = `${checked.items} contents, ${bytes(checked.sizeBytes)}, under ${roots} roots${left}`
+    const sums = `${count(checked.items, 'content')}, ${bytes(checked.sizeBytes)}, under ${count(roots, 'root')}${left}`
     if (ok) return `${color.green('verified')} ${text}: ${sums}`
     return [
       ...problems.map(({ kind, what, why }) => `${color.red(kind.padEnd(7))}  ${oneLine(`${what}: ${why}`)}`),
@@ -28,7 +28,7 @@ export async function run(this: Context, flags: VerifyFlags, text: string): Prom
     ].join('\n')
   })
   if (!ok) {
-    throw failure('VERIFICATION_FAILED', `${text} has ${problems.length} problems`, {
+    throw failure('VERIFICATION_FAILED', `${text} has ${count(problems.length, 'problem')}`, {
       detail: { problems },
     })
   }
