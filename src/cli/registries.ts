@@ -31,6 +31,7 @@ export async function openRegistries(
   return new RegistryClient({
     ...systemRegistryOptions(env),
     plainHttp: [...(flags.plainHttp ?? []), ...(settings.plainHttp ?? [])],
+    mirrors: new Map(Object.entries(settings.mirrors ?? {})),
     uploads: uploadJournal(context, settings),
     userAgent: `sealift/${version}`,
     onWarning: (registry, text) => tell(context, `${registry} says: ${text}`),

@@ -100,3 +100,22 @@ describe('settings', () => {
     )
   })
 })
+
+test('mirrors are read from a file and from the variable, and never from a project', () => {
+  const mirrors = { 'docker.io': ['https://a.lab/x', 'http://b.lab'], 'quay.io': ['https://c.lab'] }
+  assert.deepEqual(fileSettings({ mirrors }, 'file', false), { mirrors })
+  const text = 'docker.io=https://a.lab/x, docker.io=http://b.lab,quay.io=https://c.lab'
+  assert.deepEqual(environmentSettings({ SEALIFT_MIRRORS: text }), { mirrors })
+  assert.throws(() => fileSettings({ mirrors }, 'file', true), { code: 'SETTINGS_INVALID' })
+  for (const bad of [
+    [],
+    { 'a b': ['https://x'] },
+    { 'a.lab': 'https://x' },
+    { 'a.lab': ['file:///etc/passwd'] },
+  ]) {
+    assert.throws(() => fileSettings({ mirrors: bad }, 'file', false), { code: 'SETTINGS_INVALID' })
+  }
+  for (const bad of ['docker.io', '=https://x', 'docker.io=ftp://x']) {
+    assert.throws(() => environmentSettings({ SEALIFT_MIRRORS: bad }), { code: 'SETTINGS_INVALID' })
+  }
+})

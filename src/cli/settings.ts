@@ -15,6 +15,8 @@ export interface Settings {
   readonly stateDir?: string
   /** Registries that are asked over plain HTTP though they are not on loopback: HOST or HOST:PORT. */
   readonly plainHttp?: readonly string[]
+  /** Where a registry's content is also to be had, asked first and in this order: HOST to URLs. Reading only. */
+  readonly mirrors?: Readonly<Record<string, readonly string[]>>
 }
 
 /** How one setting is read, from a file's value or from the text of an environment variable. */
@@ -68,7 +70,33 @@ export const readings: Readonly<Record<keyof Settings, Reading>> = {
     },
     expects: 'a list of registries, each HOST or HOST:PORT',
   },
+  mirrors: {
+    variable: 'SEALIFT_MIRRORS',
+    inProject: false,
+    read: readMirrors,
+    expects: 'registries with the URLs of their mirrors, as HOST: [URL, ...] or HOST=URL,HOST=URL',
+  },
 }
+
+/** `{HOST: [URL, ...]}` in a file; HOST=URL with commas between in the variable, a host as often as it has mirrors. */
+function readMirrors(value: unknown): Record<string, string[]> | undefined {
+  if (typeof value === 'string') {
+    const byHost: Record<string, string[]> = Object.create(null)
+    for (const part of value.split(',')) {
+      const [host = '', ...url] = part.trim().split('=')
+      byHost[host] = [...(byHost[host] ?? []), url.join('=')]
+    }
+    return readMirrors({ ...byHost })
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const good = Object.entries(value).every(
+    ([host, urls]) => isRegistryHost(host) && Array.isArray(urls) && urls.every(isMirrorUrl),
+  )
+  return good ? (value as Record<string, string[]>) : undefined
+}
+
+const isMirrorUrl = (url: unknown): boolean =>
+  typeof url === 'string' && /^https?:$/.test(URL.parse(url)?.protocol ?? '')
 
 export const drivers: readonly string[] = ['oci-runtime', 'namespaces']
 const names = Object.keys(readings) as (keyof Settings)[]
