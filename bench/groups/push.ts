@@ -75,6 +75,8 @@ export async function pushGroup({ folder, corpus, runs, sealift, report }: Setti
     Object.entries(costs).map(([name, list]) => [name, medianCost(list)]),
   )
   report.compare('archive to registry', ours as Cost, peers, { oras: 1 })
-  report.figure(`nothing to copy: ${corpus.blobs} present blobs`, presentMs, 'ms', 1000)
+  // The goal is told for 1,000.
+  const perThousandMs = (presentMs * 1000) / corpus.blobs
+  report.figure('nothing to copy: 1,000 present blobs are recognised', perThousandMs, 'ms', 1000)
   if (!oras) report.absent('oras')
 }

@@ -11,7 +11,6 @@ const idGrammar = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 export const isUploadId = (text: string): boolean => idGrammar.test(text)
 
 const bufferBytes = 1024 * 1024
-const free: Buffer[] = []
 
 /** A push in progress: a file that grows, hashed as it does. */
 export class FileUpload implements Upload {
@@ -23,10 +22,6 @@ export class FileUpload implements Upload {
   readonly #digester: Digester
   /** Bytes in the file. */
   #written: number
-  #buffer: Buffer | undefined
-  #buffered = 0
-  #writing: Promise<void> = Promise.resolve()
-  #spare: Buffer | undefined
   /** Whether the file may hold bytes that are not on the disk yet. */
   #dirty: boolean
   #ended = false
@@ -82,24 +77,18 @@ export class FileUpload implements Upload {
   }
 
   get offset(): number {
-    return this.#written + this.#buffered
+    return this.#written
   }
 
   async append(bytes: Uint8Array): Promise<void> {
+    this.#dirty = true
+    await this.#file.write(bytes, this.#written)
+    // Only what is in the file counts: after a full disk the same bytes come again.
     this.#digester.update(bytes)
-    for (let at = 0; at < bytes.length; ) {
-      this.#buffer ??= this.#spare ?? free.pop() ?? Buffer.allocUnsafeSlow(bufferBytes)
-      const part = bytes.subarray(at, at + bufferBytes - this.#buffered)
-      this.#buffer.set(part, this.#buffered)
-      this.#buffered += part.length
-      at += part.length
-      if (this.#buffered === bufferBytes) await this.#flush()
-    }
+    this.#written += bytes.length
   }
 
   async finish(digest: Digest): Promise<Descriptor> {
-    await this.#flush()
-    await this.#writing
     const algorithm = digestAlgorithm(digest)
     // Which algorithm it is to be is known only now; sha256 was computed on the way.
     const actual = (algorithm === 'sha256' ? this.#digester : await hashFile(this.#file, algorithm)).finish()
@@ -134,8 +123,6 @@ export class FileUpload implements Upload {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#ended) return
     try {
-      await this.#flush()
-      await this.#writing
       // What the client is told to have arrived must be there after a power cut.
       if (this.#dirty) await this.#file.sync()
       this.#shelves.uploadStates.keep(this.id, { digester: this.#digester, offset: this.#written })
@@ -144,31 +131,9 @@ export class FileUpload implements Upload {
     }
   }
 
-  /** Hands the full buffer to the disk; the next one fills meanwhile. */
-  async #flush(): Promise<void> {
-    const buffer = this.#buffer
-    if (!buffer || this.#buffered === 0) return
-    const bytes = buffer.subarray(0, this.#buffered)
-    const position = this.#written
-    this.#written += this.#buffered
-    this.#buffered = 0
-    this.#dirty = true
-    this.#buffer = undefined
-    await this.#writing
-    this.#spare = undefined
-    this.#writing = this.#file.write(bytes, position).then(() => {
-      this.#spare = buffer
-    })
-    this.#writing.catch(() => undefined)
-  }
-
   async #end(): Promise<void> {
     if (this.#ended) return
     this.#ended = true
-    await this.#writing.catch(() => undefined)
-    for (const buffer of [this.#buffer, this.#spare]) if (buffer && free.length < 64) free.push(buffer)
-    this.#buffer = undefined
-    this.#spare = undefined
     await this.#file.close()
   }
 }
