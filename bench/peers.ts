@@ -18,15 +18,10 @@ export function find(program: string): string | undefined {
   return which.status === 0 ? which.stdout.trim() : undefined
 }
 
+/** The version that a program tells, and nothing else of what it prints. */
 export function versionOf(program: string, ...args: string[]): string {
   const run = spawnSync(program, args, { encoding: 'utf8' })
-  return (
-    `${run.stdout}${run.stderr}`
-      .split('\n')
-      .find((line) => /\d+\.\d+/.test(line))
-      ?.trim()
-      .slice(0, 60) ?? 'unknown'
-  )
+  return /\bv?\d+\.\d+\.\d+/.exec(`${run.stdout}${run.stderr}`)?.[0] ?? 'of unknown version'
 }
 
 export async function freePort(): Promise<number> {
