@@ -1,13 +1,5 @@
 import { join } from 'node:path'
-import {
-  baseFailure,
-  type FileSystem,
-  isFailure,
-  limits,
-  type OpenFile,
-  parseJson,
-  readUpTo,
-} from '#base/index.ts'
+import { baseFailure, type FileSystem, limits, type OpenFile, parseJson, readUpTo } from '#base/index.ts'
 import {
   type Descriptor,
   type Digest,
@@ -148,5 +140,3 @@ export async function assertFree(fs: FileSystem, path: string, sizeBytes: number
     detail: { neededBytes: sizeBytes, freeBytes: free },
   })
 }
-
-export const isAbsent = (error: unknown): boolean => isFailure(error) && error.detail.errno === 'ENOENT'

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path'
 import { canonicalJson, type FileSystem, isFailure, nodeFileSystem, replaceFile } from '#base/index.ts'
-import { type Descriptor, type Digest, isDigest } from '#oci/index.ts'
+import { type Descriptor, isDigest } from '#oci/index.ts'
 import { failure } from './codes.ts'
 import { withIndexLock } from './index-lock.ts'
 import { assertFree, LayoutDirectory } from './layout-directory.ts'
@@ -9,6 +9,7 @@ import { PartialFiles } from './partial-files.ts'
 import { mergeRoots, plannedRoots } from './planned-roots.ts'
 import { Check, stoppable } from './readers.ts'
 import type { ByteRange, ByteReader, CallOptions, OpenAt, Plan, Target, WriteOutcome } from './types.ts'
+import { WriteTurns } from './write-turns.ts'
 
 export interface LayoutTargetOptions {
   readonly fs?: FileSystem
@@ -24,7 +25,7 @@ export class LayoutTarget implements Target {
   readonly #layout: LayoutDirectory
   readonly #fs: FileSystem
   readonly #repository: string | undefined
-  readonly #underWay = new Map<Digest, Promise<void>>()
+  readonly #turns = new WriteTurns()
   readonly #workPath: string
   readonly #partials: PartialFiles
   #plan: Plan | undefined
@@ -62,26 +63,11 @@ export class LayoutTarget implements Target {
   }
 
   async write(content: Descriptor, from: OpenAt, options?: CallOptions): Promise<WriteOutcome> {
-    if (await this.has(content)) return 'present'
-    // One writer at a time; where it fails, the next one has its turn.
-    for (let running = this.#underWay.get(content.digest); running; ) {
-      if (
-        await running.then(
-          () => true,
-          () => false,
-        )
-      )
-        return 'present'
-      running = this.#underWay.get(content.digest)
-    }
-    const writing = this.#receive(content, from, options)
-    this.#underWay.set(content.digest, writing)
-    try {
-      await writing
-    } finally {
-      this.#underWay.delete(content.digest)
-    }
-    return 'copied'
+    return this.#turns.take(
+      content.digest,
+      () => this.has(content),
+      () => this.#receive(content, from, options),
+    )
   }
 
   async tag(manifest: Descriptor, reference: string): Promise<void> {

@@ -11,6 +11,7 @@ import { mergeRoots, plannedRoots } from './planned-roots.ts'
 import { clampRange } from './readers.ts'
 import { tarBlockBytes } from './tar-header.ts'
 import type { ByteRange, ByteReader, CallOptions, OpenAt, Plan, Target, WriteOutcome } from './types.ts'
+import { WriteTurns } from './write-turns.ts'
 
 export interface OciArchiveTargetOptions {
   readonly fs?: FileSystem
@@ -36,7 +37,7 @@ export class OciArchiveTarget implements Target, AsyncDisposable {
   readonly #repository: string | undefined
   readonly #places = new Map<Digest, Place>()
   readonly #written = new Set<Digest>()
-  readonly #underWay = new Map<Digest, Promise<void>>()
+  readonly #turns = new WriteTurns()
   #plan: Plan | undefined
   #file: OpenFile | undefined
 
@@ -93,19 +94,11 @@ export class OciArchiveTarget implements Target, AsyncDisposable {
     if (!place || !file) {
       throw failure('CONTENT_READ_ONLY', `${content.digest} was not in the plan of the archive`)
     }
-    for (let running = this.#underWay.get(content.digest); running; ) {
-      await running.catch(() => undefined)
-      running = this.#underWay.get(content.digest)
-    }
-    if (this.#written.has(content.digest)) return 'present'
-    const writing = this.#receive(file, place, from, options)
-    this.#underWay.set(content.digest, writing)
-    try {
-      await writing
-    } finally {
-      this.#underWay.delete(content.digest)
-    }
-    return 'copied'
+    return this.#turns.take(
+      content.digest,
+      () => this.#written.has(content.digest),
+      () => this.#receive(file, place, from, options),
+    )
   }
 
   async #receive(
@@ -176,7 +169,7 @@ export class OciArchiveTarget implements Target, AsyncDisposable {
     const file = this.#file
     if (!file) return
     this.#file = undefined
-    await Promise.allSettled(this.#underWay.values())
+    await this.#turns.settled()
     await file.close()
     await this.#fs.remove(this.#partial)
   }

@@ -1,9 +1,11 @@
 import { dirname } from 'node:path'
-import { baseFailure, type FileSystem, isFailure, type OpenFile } from '#base/index.ts'
+import { type FileSystem, isFailure, type OpenFile } from '#base/index.ts'
 import type { Descriptor, Digest } from '#oci/index.ts'
 import { failure } from '../codes.ts'
+import { assertFree } from '../layout-directory.ts'
 import { clampRange, stoppable } from '../readers.ts'
 import type { ByteRange, ByteReader, CallOptions, OpenAt, WriteOutcome } from '../types.ts'
+import { WriteTurns } from '../write-turns.ts'
 import type { ChunkPool } from './chunk-pool.ts'
 import {
   chunkContentBytes,
@@ -36,7 +38,7 @@ export class Work {
   readonly #done: Map<Digest, number>
   /** The last members of the generations that are appended to. */
   readonly #supersedes: readonly Pointer[]
-  readonly #underWay = new Map<Digest, Promise<void>>()
+  readonly #turns = new WriteTurns()
   readonly #syncEveryBytes: number
   #unsyncedBytes = 0
   #syncFailure: unknown
@@ -76,7 +78,7 @@ export class Work {
   ): Promise<Work> {
     const partial = supersedes.length > 0 ? path : partialPath(path)
     const heldBytes = (await fs.stat(partial))?.sizeBytes
-    await assertRoom(fs, path, places.endBytes - (heldBytes ?? 0))
+    await assertFree(fs, path, places.endBytes - (heldBytes ?? 0))
     // First the journal, then the file that it tells of: a journal of before never meets a new file.
     const plan = places.head.indexDigest
     const { journal, progress: told } = await Journal.open(
@@ -116,19 +118,11 @@ export class Work {
     const planned = this.#places.blobs.get(content.digest)
     if (this.#earlier(content.digest)) return 'present'
     if (!planned) throw failure('CONTENT_READ_ONLY', `${content.digest} was not in the plan of the archive`)
-    for (let running = this.#underWay.get(content.digest); running; ) {
-      await running.catch(() => undefined)
-      running = this.#underWay.get(content.digest)
-    }
-    if (this.isWritten(content.digest)) return 'present'
-    const writing = this.#attempt(planned.place, planned.descriptor, from, options)
-    this.#underWay.set(content.digest, writing)
-    try {
-      await writing
-    } finally {
-      this.#underWay.delete(content.digest)
-    }
-    return 'copied'
+    return this.#turns.take(
+      content.digest,
+      () => this.isWritten(content.digest),
+      () => this.#attempt(planned.place, planned.descriptor, from, options),
+    )
   }
 
   async #attempt(place: Place, content: Descriptor, from: OpenAt, options: CallOptions): Promise<void> {
@@ -256,11 +250,3 @@ function reaches(places: Places, digest: Digest, doneBytes: number): number {
 
 const partialPath = (path: string): string => `${path}.partial`
 const journalPath = (path: string): string => `${path}.journal`
-
-async function assertRoom(fs: FileSystem, path: string, sizeBytes: number): Promise<void> {
-  const free = await fs.freeBytes(dirname(path))
-  if (sizeBytes <= free) return
-  throw baseFailure('DISK_FULL', `${path} needs ${sizeBytes} more bytes, but only ${free} are free`, {
-    detail: { neededBytes: sizeBytes, freeBytes: free },
-  })
-}

@@ -3,7 +3,8 @@ import type { FileSystem, OpenFile } from '#base/index.ts'
 import type { Descriptor, Digest } from '#oci/index.ts'
 import { assertFree, FileReader } from '../layout-directory.ts'
 import { receiveFile } from '../layout-target.ts'
-import type { ByteReader, CallOptions, OpenAt } from '../types.ts'
+import type { ByteReader, CallOptions, OpenAt, WriteOutcome } from '../types.ts'
+import { WriteTurns } from '../write-turns.ts'
 import { statHeld } from './aside.ts'
 import { Durable, errnoOf } from './durable.ts'
 import type { DataPaths } from './paths.ts'
@@ -20,7 +21,7 @@ export class Shelves {
   readonly uploadStates = new UploadStates()
   /** Milliseconds since 1970. */
   readonly now: () => number
-  readonly #arriving = new Map<Digest, Promise<void>>()
+  readonly #turns = new WriteTurns()
 
   constructor(fs: FileSystem, paths: DataPaths, now: () => number) {
     this.fs = fs
@@ -71,21 +72,13 @@ export class Shelves {
     return links.some((link) => link !== undefined)
   }
 
-  /** Takes in a content of known digest, after what an interrupted attempt left. One writer at a time. */
-  async receive(content: Descriptor, from: OpenAt, options?: CallOptions): Promise<void> {
-    const running = this.#arriving.get(content.digest)
-    if (running) {
-      await running.catch(() => undefined)
-      if ((await this.renew(content.digest)) !== content.size) await this.receive(content, from, options)
-      return
-    }
-    const arriving = this.#receive(content, from, options)
-    this.#arriving.set(content.digest, arriving)
-    try {
-      await arriving
-    } finally {
-      this.#arriving.delete(content.digest)
-    }
+  /** Takes in a content of known digest unless it is here, after what an interrupted attempt left. */
+  receive(content: Descriptor, from: OpenAt, options?: CallOptions): Promise<WriteOutcome> {
+    return this.#turns.take(
+      content.digest,
+      async () => (await this.renew(content.digest)) === content.size,
+      () => this.#receive(content, from, options),
+    )
   }
 
   async #receive(content: Descriptor, from: OpenAt, options?: CallOptions): Promise<void> {

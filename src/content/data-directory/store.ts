@@ -78,9 +78,9 @@ export class DataStore implements Store {
   async write(content: Descriptor, from: OpenAt, options?: CallOptions): Promise<WriteOutcome> {
     if (await this.has(content)) return 'present'
     const manifest = isManifestType(content.mediaType)
-    if ((await this.#shelves.renew(content.digest)) !== content.size) {
-      await this.#shelves.receive(content, from, options)
-    } else await this.#shelves.settle(content.digest)
+    const outcome = await this.#shelves.receive(content, from, options)
+    // Whoever brought it here may have been killed before its name lasted.
+    if (outcome === 'present') await this.#shelves.settle(content.digest)
     if (manifest) await this.#admit(content)
     else await this.#link(content.digest)
     return 'copied'
