@@ -14,14 +14,36 @@ interface Room {
 const house: Readonly<Record<string, Room>> = {
   base: { floor: 0, packages: ['canonicalize'] },
   oci: { floor: 1, packages: [] },
+  keys: { floor: 1, packages: ['tweetnacl', '@peculiar/x509'] },
+  log: { floor: 1, packages: ['postgres'] },
   content: { floor: 2, packages: ['tar-stream'] },
+  policy: { floor: 2, packages: ['yaml', 'typebox'] },
+  access: { floor: 2, packages: ['yaml', 'typebox'] },
   registry: { floor: 3, packages: ['undici', 'bcryptjs'] },
   image: { floor: 3, packages: ['tar-stream'] },
+  trust: {
+    floor: 3,
+    packages: [
+      '@sigstore/bundle',
+      '@sigstore/core',
+      '@sigstore/sign',
+      '@sigstore/tuf',
+      '@sigstore/verify',
+      're2js',
+      'tuf-js',
+      'typebox',
+    ],
+  },
+  gate: { floor: 4, packages: ['qrcode', 'typebox'] },
   bundle: { floor: 5, packages: ['typebox', 'semver', 'ulid'] },
+  server: {
+    floor: 7,
+    packages: ['@hono/node-server', 'hono', '@kubernetes/client-node', '@peculiar/x509', 'typebox'],
+  },
   cli: { floor: 8, packages: ['@stricli/core', 'yaml', 'typebox', 'pino'] },
 }
 /** What only tests may import on top. */
-const testPackages = ['fast-check']
+const testPackages = ['fast-check', '@sigstore/mock', 'yaml']
 
 // `import ... from 'x'` on one line or at the end of a list, `import 'x'`, `import('x')`.
 const importPattern =
