@@ -102,6 +102,8 @@ export const limits = {
   chartFileBytes: 1024 * 1024,
   /** Most bytes of a chart that are unpacked to find its Chart.yaml. */
   chartSearchBytes: 64 * 1024 * 1024,
+  /** Largest entry of the audit log (C2SP tlog-tiles: lengths are 16 bits). */
+  logEntryBytes: 65_535,
 } as const
 
 /** The same names with any numbers: what tests pass. */

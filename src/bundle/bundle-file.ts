@@ -1,9 +1,9 @@
 import { canonicalJson, type Json, limits, parseJson } from '#base/index.ts'
+import { bare, type Problem, shapeProblems, tell } from '#base/shape/index.ts'
 import { isObject } from '#oci/index.ts'
 import { bundleProblems, isSchemaVersion } from './bundle-rules.ts'
 import { bundleSchema, type CnabBundle } from './bundle-schema.ts'
 import { failure } from './codes.ts'
-import { bare, type Problem, shapeProblems, tell } from './problems.ts'
 
 export interface BundleLimits {
   readonly bundleBytes: number

@@ -1,8 +1,8 @@
 import { posix } from 'node:path'
 import semver from 'semver'
+import { type Problem, pointer } from '#base/shape/index.ts'
 import { isDigest } from '#oci/index.ts'
 import type { CnabBundle } from './bundle-schema.ts'
-import { type Problem, pointer } from './problems.ts'
 
 /** 101: the actions that every bundle has, and that `actions` must not name. */
 export const builtInActions = ['install', 'upgrade', 'uninstall'] as const

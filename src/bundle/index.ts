@@ -1,3 +1,4 @@
+export type { Problem } from '#base/shape/index.ts'
 export {
   type InstallationDetail,
   type InstallationSummary,
@@ -41,7 +42,6 @@ export {
 } from './inputs/credential-set.ts'
 export { type CredentialReaders, machineReaders } from './inputs/resolve-credentials.ts'
 export { actionTraits, type GivenParameter, resolveParameters } from './inputs/resolve-parameters.ts'
-export type { Problem } from './problems.ts'
 export { type ArtifactBlob, type WrittenArtifact, writeArtifact } from './project/artifact.ts'
 export { type BuildBundleContext, buildBundle, type Pinned } from './project/build-bundle.ts'
 export { parseProject } from './project/parse-project.ts'

@@ -1,4 +1,4 @@
-import type { Principal } from '#access/index.ts'
+import type { Principal, Role } from '#access/index.ts'
 import type { Json } from '#base/index.ts'
 import type { Digest } from '#oci/index.ts'
 import type { Decision } from '#policy/index.ts'
@@ -6,15 +6,28 @@ import type { Proof } from '#trust/index.ts'
 
 /** Where one stands when one asks. */
 export type Action = 'pack' | 'load' | 'serve' | 'relocate' | 'install' | 'admit' | 'release'
-export type Environment = 'build' | 'trial' | 'production'
+export const actions: readonly Action[] = ['pack', 'load', 'serve', 'relocate', 'install', 'admit', 'release']
 
-/** One content in question, and every proof that came with it. */
-export interface Subject {
+/** How much is at stake: each has obligations of its own in a policy. */
+export type Environment = 'build' | 'trial' | 'production'
+export const environments: readonly Environment[] = ['build', 'trial', 'production']
+
+/** A content and every proof that was found with it. */
+export interface Proven {
   readonly digest: Digest
   readonly mediaType: string
+  readonly proofs: readonly Proof[]
+}
+
+/** One content in question. */
+export interface Subject extends Proven {
   /** HOST/REPOSITORY[:TAG][@DIGEST]: what patterns of policies are held against. */
   readonly reference: string
-  readonly proofs: readonly Proof[]
+  /**
+   * What holds this content by its digest (the archive, the index, the bundle), outermost last: a proof about one of
+   * these is a proof about the content too. Whoever asks has followed the digests down.
+   */
+  readonly within?: readonly Proven[]
 }
 
 /** What is asked: may `principal` do `action` with all of `subjects`. */
@@ -22,6 +35,8 @@ export interface Question {
   readonly action: Action
   readonly environment: Environment
   readonly principal: Principal
+  /** The roles that `principal` has over all of the subjects; a policy may ask for one. */
+  readonly roles?: readonly Role[]
   readonly subjects: readonly Subject[]
   /** What else the policy may look at: namespace, pod, bundle name, resource path. */
   readonly context?: Json
@@ -29,13 +44,14 @@ export interface Question {
 
 /** The one place where content is let in. */
 export interface Gate {
-  /** Gathers, decides, and records before it answers. A no is a value, not an error. */
+  /** Judges the proofs, decides, and records before it answers. A no is a value, not an error. */
   ask(question: Question, signal: AbortSignal): Promise<Verdict>
 }
 
 /** A decision and where it stands in the log. */
 export interface Verdict extends Decision {
-  /** Index of the log's entry; the same one again where the answer was remembered. */
+  /** Index of the log's entry; absent where nothing is recorded. Each question has an entry of its own. */
   readonly entry?: number
+  /** Whether the decision was made before, for the same question and evidence, and holds still. */
   readonly remembered: boolean
 }

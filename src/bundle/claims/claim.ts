@@ -1,9 +1,9 @@
 import { Type } from 'typebox'
 import { type Json, limits, parseJson } from '#base/index.ts'
+import { bare, shapeProblems, tell } from '#base/shape/index.ts'
 import { type Digest, isObject } from '#oci/index.ts'
 import type { CnabBundle } from '../bundle-schema.ts'
 import { failure } from '../codes.ts'
-import { bare, shapeProblems, tell } from '../problems.ts'
 
 /** An action that was asked for, as it was asked (400). Never changed once written; holds no credential. */
 export interface Claim {

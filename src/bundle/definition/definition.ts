@@ -1,9 +1,9 @@
 import * as Schema from 'typebox/schema'
 import { type Json, type Limits, limits } from '#base/index.ts'
+import { bare, type Problem, pointer } from '#base/shape/index.ts'
 import { isObject } from '#oci/index.ts'
 import type { CnabBundle } from '../bundle-schema.ts'
 import { failure } from '../codes.ts'
-import { bare, type Problem, pointer } from '../problems.ts'
 import { checkDefinition } from './check-definition.ts'
 import { withinTime } from './within-time.ts'
 

@@ -1,9 +1,9 @@
 import { type Json, type Limits, limits } from '#base/index.ts'
+import { tell } from '#base/shape/index.ts'
 import { builtInActions } from '../bundle-rules.ts'
 import type { CnabBundle } from '../bundle-schema.ts'
 import { failure } from '../codes.ts'
 import { type Definition, openDefinition } from '../definition/definition.ts'
-import { tell } from '../problems.ts'
 import { coerceFile, coerceText } from './coerce.ts'
 
 /** What somebody gave for a parameter: a text to be read by the definition's type, a file's bytes, or a value. */

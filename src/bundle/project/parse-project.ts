@@ -1,8 +1,8 @@
 import semver from 'semver'
 import type { Json } from '#base/index.ts'
+import { bare, type Problem, pointer, shapeProblems, tell } from '#base/shape/index.ts'
 import { isObject, isRegistryHost, isRepositoryName } from '#oci/index.ts'
 import { failure } from '../codes.ts'
-import { bare, type Problem, pointer, shapeProblems, tell } from '../problems.ts'
 import { nearest } from './nearest.ts'
 import { type Project, projectSchema } from './schema.ts'
 

@@ -1,9 +1,9 @@
+import { tell } from '#base/shape/index.ts'
 import type { CnabBundle } from '../bundle-schema.ts'
 import { failure } from '../codes.ts'
 import { openDefinition } from '../definition/definition.ts'
 import { coerceText } from '../inputs/coerce.ts'
 import { parameterText } from '../inputs/resolve-parameters.ts'
-import { tell } from '../problems.ts'
 
 /**
  * The outputs of an action as they are to be kept: those written, checked against their definitions, and defaults

@@ -1,6 +1,5 @@
 import * as Schema from 'typebox/schema'
-import type { Json } from '#base/index.ts'
-import { isObject } from '#oci/index.ts'
+import type { Json } from '../json.ts'
 
 /** One thing that is wrong in a document, and where: a JSON pointer (RFC 6901). */
 export interface Problem {
@@ -30,6 +29,9 @@ export function shapeProblems(schema: Schema.XSchema, value: unknown): Problem[]
     return [{ path, why: error.message }]
   })
 }
+
+const isObject = (value: Json): value is { [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** A JSON pointer from its parts. */
 export const pointer = (...parts: readonly (string | number)[]): string =>

@@ -1,0 +1,20 @@
+import { type CodeTable, failures } from '#base/index.ts'
+
+export const codes = {
+  RECORD_INVALID: {
+    meaning: 'An entry of the audit log is none that Sealift writes.',
+    remedy: 'Run `sealift audit verify`: it says whether the log itself is whole and where it was changed.',
+  },
+  AUDIT_OBJECT_MISSING: {
+    meaning:
+      'Evidence, a policy or trust material that a record names is not kept beside the log, or is damaged.',
+    remedy:
+      'Bring back the audit folder from its copy: what a digest names is the same wherever it comes from.',
+  },
+  NOT_ADMITTED: {
+    meaning: 'The policy does not let this content in.',
+    remedy: 'The reasons above say what is missing. Ask the publisher for it, or the owner of the policy.',
+  },
+} as const satisfies CodeTable
+
+export const failure = failures(codes)

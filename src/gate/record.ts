@@ -1,0 +1,143 @@
+import { Type } from 'typebox'
+import { canonicalJson, type Json, type Limits, limits, parseJson } from '#base/index.ts'
+import { shapeProblems, tell } from '#base/shape/index.ts'
+import { type Digest, isObject } from '#oci/index.ts'
+import type { Reason } from '#policy/index.ts'
+import { failure } from './codes.ts'
+import { type Action, actions, type Environment, environments } from './types.ts'
+
+/** Who asked, as a record keeps it. */
+export interface RecordedPrincipal {
+  readonly kind: string
+  readonly name: string
+  readonly groups?: readonly string[]
+}
+
+/** A content in a question, and the digest of the facts that its proofs gave. */
+export interface RecordedSubject {
+  readonly digest: Digest
+  readonly reference: string
+  readonly evidence: Digest
+}
+
+/**
+ * One decision: an entry of the audit log, in canonical JSON. What is large or the same for many is kept beside the
+ * log by its digest: the facts, the policy, the trust material, and the proofs that the facts name.
+ */
+export interface DecisionRecord {
+  readonly type: 'decision'
+  /** RFC 3339 in UTC with milliseconds: the moment that was judged. */
+  readonly at: string
+  readonly action: Action
+  readonly environment: Environment
+  readonly principal: RecordedPrincipal
+  readonly roles?: readonly string[]
+  readonly subjects: readonly RecordedSubject[]
+  /** All the subjects (canonical JSON of their array) where there are too many for one entry; `subjects` holds the first ones. */
+  readonly allSubjects?: Digest
+  readonly context?: Json
+  /** The known releases that were held against what came: canonical JSON, by digest. */
+  readonly releases?: Digest
+  readonly policy: Digest
+  readonly trust: Digest
+  readonly allowed: boolean
+  /** The first ones where there are many; the whole decision is in `decision`. */
+  readonly reasons: readonly Reason[]
+  /** Canonical JSON of allowed, reasons, outputs and validUntil: what a replay must give again. */
+  readonly decision: Digest
+  readonly validUntil?: string
+}
+
+/** Somebody read (or tried to read) protected content, or changed it. */
+export interface AccessRecord {
+  readonly type: 'access'
+  readonly at: string
+  readonly principal: RecordedPrincipal
+  readonly verb: string
+  readonly repository: string
+  readonly reference?: string
+  readonly allowed: boolean
+  readonly reason?: string
+}
+
+/** What the far side says it did with a content: the entry that a receipt proves. */
+export interface ReceiptRecord {
+  readonly type: 'receipt'
+  readonly at: string
+  /** Who is the far side. */
+  readonly site: string
+  readonly content: Digest
+  readonly name?: string
+  readonly version?: string
+  readonly action: 'verified' | 'loaded' | 'installed' | 'upgraded' | 'uninstalled'
+  /** Log index of the decision by which it was let in. */
+  readonly decision?: number
+}
+
+export type AuditRecord = DecisionRecord | AccessRecord | ReceiptRecord
+
+const text = Type.String({ maxLength: 8192 })
+const digest = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' })
+const time = Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$' })
+const principal = Type.Object({ kind: text, name: text, groups: Type.Optional(Type.Array(text)) })
+const reason = Type.Object({ code: text, message: text, remedy: Type.Optional(text) })
+const schemas: Readonly<Record<string, Type.TSchema>> = {
+  decision: Type.Object({
+    type: Type.Literal('decision'),
+    at: time,
+    action: Type.Enum([...actions]),
+    environment: Type.Enum([...environments]),
+    principal,
+    roles: Type.Optional(Type.Array(text)),
+    subjects: Type.Array(Type.Object({ digest: text, reference: text, evidence: digest })),
+    allSubjects: Type.Optional(digest),
+    context: Type.Optional(Type.Unsafe<Json>({})),
+    releases: Type.Optional(digest),
+    policy: digest,
+    trust: digest,
+    allowed: Type.Boolean(),
+    reasons: Type.Array(reason),
+    decision: digest,
+    validUntil: Type.Optional(time),
+  }),
+  access: Type.Object({
+    type: Type.Literal('access'),
+    at: time,
+    principal,
+    verb: text,
+    repository: text,
+    reference: Type.Optional(text),
+    allowed: Type.Boolean(),
+    reason: Type.Optional(text),
+  }),
+  receipt: Type.Object({
+    type: Type.Literal('receipt'),
+    at: time,
+    site: text,
+    content: text,
+    name: Type.Optional(text),
+    version: Type.Optional(text),
+    action: Type.Enum(['verified', 'loaded', 'installed', 'upgraded', 'uninstalled']),
+    decision: Type.Optional(Type.Integer({ minimum: 0 })),
+  }),
+}
+
+/** An entry's bytes. */
+export const recordBytes = (record: AuditRecord): Uint8Array => canonicalJson(record as unknown as Json)
+
+/** Reads an entry of the log back. @throws RECORD_INVALID */
+export function parseRecord(bytes: Uint8Array, bounds: Limits = limits): AuditRecord {
+  let value: Json
+  try {
+    value = parseJson(bytes, { maxBytes: bounds.logEntryBytes, maxDepth: bounds.jsonDepth })
+  } catch (cause) {
+    throw failure('RECORD_INVALID', 'an entry of the audit log is no JSON', { cause })
+  }
+  const type = isObject(value) ? value.type : undefined
+  const schema = typeof type === 'string' && Object.hasOwn(schemas, type) ? schemas[type] : undefined
+  if (!schema) throw failure('RECORD_INVALID', 'an entry of the audit log is of no known type')
+  const problems = shapeProblems(schema, value)
+  if (problems.length > 0)
+    throw failure('RECORD_INVALID', `an entry of the audit log is damaged: ${tell(problems)}`)
+  return value as unknown as AuditRecord
+}
