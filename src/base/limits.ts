@@ -102,6 +102,8 @@ export const limits = {
   chartFileBytes: 1024 * 1024,
   /** Most bytes of a chart that are unpacked to find its Chart.yaml. */
   chartSearchBytes: 64 * 1024 * 1024,
+  /** Largest thing that is kept beside the audit log: facts, a policy, trust material, a proof. */
+  auditObjectBytes: 32 * 1024 * 1024,
   /** Largest entry of the audit log (C2SP tlog-tiles: lengths are 16 bits). */
   logEntryBytes: 65_535,
 } as const
@@ -163,3 +165,47 @@ export const serverLimits = {
 
 /** The same names with any numbers. */
 export type ServerLimits = { readonly [K in keyof typeof serverLimits]: number }
+
+/** What the admission webhook bears from the API server, or from whoever poses as it. `*Ms` are milliseconds. */
+export const admissionLimits = {
+  /** Largest AdmissionReview: an object and its old self, of at most 1.5 MiB each (etcd's default). */
+  reviewBytes: 3 * 1024 * 1024,
+  /** Most containers and image volumes in one review. */
+  images: 500,
+  /** Longest uid that is echoed. */
+  uidLength: 256,
+  /** Longest name, namespace, kind or user name that is looked at. */
+  nameLength: 1024,
+  /** Most groups of one user. */
+  groups: 1000,
+  /** Longest message of a denial. */
+  messageLength: 16 * 1024,
+  /** Reviews in work; one more is answered 429, which the API server takes for a failure. */
+  requests: 128,
+  /** Open connections. */
+  connections: 1024,
+  /** Contents of one review that are looked up at once. */
+  lookups: 8,
+  /** Answers to a review within this, body included; below the API server's own time (10 s). */
+  reviewMs: 8_000,
+  /** Proofs found with a content are asked for again after so long, in the background while they are in use. */
+  refreshMs: 30_000,
+  /** Proofs that cannot be asked for again, as the mirror is away, hold for so long. */
+  staleMs: 5 * 60_000,
+  /** That something was not there is believed for so long. */
+  absenceMs: 2_000,
+  /** A content that nobody asked about for so long is not asked for again in the background. */
+  unusedMs: 10 * 60_000,
+  /** Contents remembered with their proofs, and the bytes of all of these proofs. */
+  contents: 10_000,
+  contentBytes: 128 * 1024 * 1024,
+  /** Most proofs of one content. */
+  proofs: 1000,
+  /** A stop waits so long for reviews under way. */
+  stopMs: 10_000,
+  /** Largest configuration file. */
+  configurationBytes: 1024 * 1024,
+} as const
+
+/** The same names with any numbers. */
+export type AdmissionLimits = { readonly [K in keyof typeof admissionLimits]: number }

@@ -40,6 +40,8 @@ export interface Question {
   readonly subjects: readonly Subject[]
   /** What else the policy may look at: namespace, pod, bundle name, resource path. */
   readonly context?: Json
+  /** Decide, and leave no trace: nothing is let in by the answer (Kubernetes: sideEffects NoneOnDryRun). */
+  readonly dryRun?: boolean
 }
 
 /** The one place where content is let in. */

@@ -23,6 +23,8 @@ export interface Reason {
   readonly message: string
   /** What would make it yes. */
   readonly remedy?: string
+  /** Digest of the content that it is about, where it is about one of several. */
+  readonly subject?: string
 }
 
 /** An answer. A policy that runs out of instructions or memory, or answers nonsense, is a no with that reason: it replays too. */
