@@ -1,4 +1,5 @@
 export { codes, failure as baseFailure } from './codes.ts'
+export { type DirectoryLock, lockDirectory } from './directory-lock.ts'
 export {
   type CodeEntry,
   type CodeTable,
@@ -9,7 +10,15 @@ export {
 } from './error.ts'
 export type { FileEntry, FileSystem, OpenFile, OpenMode } from './file-system.ts'
 export { canonicalJson, type Json, type JsonLimits, parseJson } from './json.ts'
-export { type Limits, limits, type ServerLimits, serverLimits } from './limits.ts'
+export {
+  type AdmissionLimits,
+  admissionLimits,
+  type Limits,
+  limits,
+  type ServerLimits,
+  serverLimits,
+} from './limits.ts'
 export { fileSystemFailure, nodeFileSystem } from './node-file-system.ts'
 export type { OnProgress, ProgressEvent } from './progress.ts'
 export { readUpTo, replaceFile } from './small-file.ts'
+export { type Claim, claim, isAbandoned } from './writer-claim.ts'

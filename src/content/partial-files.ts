@@ -1,7 +1,6 @@
 import { join } from 'node:path'
-import { type FileSystem, isFailure, type OpenFile } from '#base/index.ts'
+import { claim, type FileSystem, isAbandoned, isFailure, type OpenFile } from '#base/index.ts'
 import { type Digest, digestAlgorithm, digestHex } from '#oci/index.ts'
-import { claim, isAbandoned } from './writer-claim.ts'
 
 /** A file of its own for one attempt at a content; `path` is what to rename once it is verified and synced. */
 export interface PartialFile extends AsyncDisposable {
