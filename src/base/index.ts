@@ -18,6 +18,7 @@ export {
   type ServerLimits,
   serverLimits,
 } from './limits.ts'
+export { Lru } from './lru.ts'
 export { fileSystemFailure, nodeFileSystem } from './node-file-system.ts'
 export type { OnProgress, ProgressEvent } from './progress.ts'
 export { readUpTo, replaceFile } from './small-file.ts'

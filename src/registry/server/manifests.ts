@@ -1,7 +1,6 @@
-import { limits } from '#base/index.ts'
+import { Lru, limits } from '#base/index.ts'
 import { type CallOptions, type Repository, readVerified } from '#content/index.ts'
 import type { Descriptor, Digest } from '#oci/index.ts'
-import { Lru } from './lru.ts'
 
 /** The verified bytes of the manifests asked for most lately: small, and asked for again and again. */
 export class Manifests {

@@ -1,8 +1,7 @@
-import { isFailure } from '#base/index.ts'
+import { isFailure, Lru } from '#base/index.ts'
 import { Check, type Repository } from '#content/index.ts'
 import type { Descriptor, Digest } from '#oci/index.ts'
 import type { BufferPool } from './buffer-pool.ts'
-import { Lru } from './lru.ts'
 import { Refusal } from './refusal.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { Lru } from '../lru.ts'
+import { Lru } from '#base/index.ts'
 import { Refusal } from '../refusal.ts'
 import { parseBasic } from './basic-credentials.ts'
 import type { PasswordComparer } from './compare-password.ts'
