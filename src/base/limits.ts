@@ -102,8 +102,14 @@ export const limits = {
   chartFileBytes: 1024 * 1024,
   /** Most bytes of a chart that are unpacked to find its Chart.yaml. */
   chartSearchBytes: 64 * 1024 * 1024,
+  /** Largest public, private or encrypted key, as text or bytes. */
+  keyBytes: 64 * 1024,
   /** Largest thing that is kept beside the audit log: facts, a policy, trust material, a proof. */
   auditObjectBytes: 32 * 1024 * 1024,
+  /** Most reasons that one entry of it tells; the whole decision is kept beside. */
+  recordedReasons: 32,
+  /** Most subjects and decisions that a gate remembers. */
+  rememberedVerdicts: 10_000,
   /** Largest entry of the audit log (C2SP tlog-tiles: lengths are 16 bits). */
   logEntryBytes: 65_535,
 } as const

@@ -1,1 +1,8 @@
+export { keyAlgorithms } from './algorithm.ts'
+export { codes } from './codes.ts'
+export { isKeyFile, openKeyFile, sealKeyFile } from './key-file.ts'
+export { formatPem, fromBase64, type PemBlock, parsePem } from './pem.ts'
+export { generateKeyPair, type KeyPair, parsePrivateKey } from './private-key.ts'
+export { parsePublicKey, publicKeyHint, publicKeyOf, publicKeyPem } from './public-key.ts'
+export { keyVerifier, privateKeySigner } from './signing.ts'
 export type * from './types.ts'
