@@ -1,6 +1,7 @@
 import type { ServerLimits } from '#base/index.ts'
 import { isStore, type Repositories, type Store } from '#content/index.ts'
 import type { Access } from './access.ts'
+import type { Admission } from './admission.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import type { Counters } from './counters.ts'
 import type { Exchange } from './exchange.ts'
@@ -20,6 +21,8 @@ export interface Context {
   readonly sparse: Sparse
   /** Absent where everybody may do everything. */
   readonly access: Access | undefined
+  /** Absent where every content may be sent. */
+  readonly admission: Admission | undefined
   /** Whether users prove who they are. */
   readonly hasPasswords: boolean
   readonly limits: ServerLimits

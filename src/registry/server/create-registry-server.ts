@@ -110,6 +110,7 @@ class Registry implements RegistryServer {
       repositories,
       sparse,
       access: this.#options.access ?? (htpasswd && passwordAccess(htpasswd.anonymousPull ?? false)),
+      admission: this.#options.admission,
       hasPasswords: htpasswd !== undefined,
       limits,
       log: this.#log,

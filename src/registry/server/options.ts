@@ -1,6 +1,7 @@
 import type { FileSystem, ServerLimits } from '#base/index.ts'
 import type { Repositories } from '#content/index.ts'
 import type { Access } from './access.ts'
+import type { Admission } from './admission.ts'
 import type { PasswordComparer } from './authentication/compare-password.ts'
 import type { Sparse } from './context.ts'
 import type { Log } from './request-log.ts'
@@ -10,6 +11,8 @@ export interface RegistryServerOptions {
   readonly repositories: Repositories
   /** Decides every request. Without it: everybody may do everything, or users may, where there are passwords. */
   readonly access?: Access
+  /** Decides for each content whether its bytes may be sent. Without it all may. */
+  readonly admission?: Admission
   /** PEM files; they are read again when they change. */
   readonly tls?: { readonly certificatePath: string; readonly keyPath: string }
   /** A bcrypt password file, read again when it changes. */

@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { Repository } from '#content/index.ts'
 import { type Descriptor, isManifestType, mediaTypes } from '#oci/index.ts'
+import { admit } from '../admission.ts'
 import { contentRange, parseRange, type SatisfiableRange } from '../byte-range.ts'
 import { authorize, type Context, type Resource, storeToChange } from '../context.ts'
 import type { Exchange } from '../exchange.ts'
@@ -75,6 +76,7 @@ async function pull(context: Context, exchange: Exchange): Promise<void> {
     exchange.response.end()
     return
   }
+  await admit(context, exchange, { name, repository, content: found })
   await send(context, exchange, { repository, name, content: found, stamp }, range, headers)
 }
 

@@ -10,6 +10,7 @@ import {
   isTag,
   parseManifest,
 } from '#oci/index.ts'
+import { admit } from '../admission.ts'
 import { authorize, type Context, type Resource, storeToChange, storeToWrite } from '../context.ts'
 import type { Exchange } from '../exchange.ts'
 import { findReadable } from '../find-readable.ts'
@@ -43,6 +44,7 @@ async function pull(context: Context, exchange: Exchange): Promise<void> {
     exchange.response.end()
     return
   }
+  await admit(context, exchange, { name, repository, content: found })
   try {
     exchange.reply(200, headers, await context.manifests.read(repository, found, { signal: exchange.signal }))
   } catch (error) {
