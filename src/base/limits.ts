@@ -102,8 +102,15 @@ export const limits = {
   chartFileBytes: 1024 * 1024,
   /** Most bytes of a chart that are unpacked to find its Chart.yaml. */
   chartSearchBytes: 64 * 1024 * 1024,
+  /** Longest password of a key, in bytes. */
+  passwordBytes: 4096,
   /** Largest public, private or encrypted key, as text or bytes. */
   keyBytes: 64 * 1024,
+  /** Most signatures and attestations of one content; cosign stops at as many. */
+  proofs: 1000,
+  /** Largest of them (an SBOM in its envelope), and the most bytes of all that one content has. */
+  proofBytes: 32 * 1024 * 1024,
+  proofBytesInAll: 512 * 1024 * 1024,
   /** Largest thing that is kept beside the audit log: facts, a policy, trust material, a proof. */
   auditObjectBytes: 32 * 1024 * 1024,
   /** Most reasons that one entry of it tells; the whole decision is kept beside. */
@@ -112,6 +119,17 @@ export const limits = {
   rememberedVerdicts: 10_000,
   /** Largest entry of the audit log (C2SP tlog-tiles: lengths are 16 bits). */
   logEntryBytes: 65_535,
+  /** Largest signed note, with all its signatures, and most signatures on it (C2SP signed-note asks for 16). */
+  noteBytes: 256 * 1024,
+  noteSignatures: 64,
+  /** Most entries, and most bytes of them, that one commit of a log takes along. */
+  logGroupEntries: 4096,
+  logGroupBytes: 16 * 1024 * 1024,
+  /** Verified tiles of a log that are kept in memory, of about 40 KiB each. */
+  logTilesRemembered: 1024,
+  /** Largest offline proof of a log's entry, and most bytes of extra data in it. */
+  logProofBytes: 512 * 1024,
+  logProofExtraBytes: 64 * 1024,
 } as const
 
 /** The same names with any numbers: what tests pass. */
@@ -215,3 +233,27 @@ export const admissionLimits = {
 
 /** The same names with any numbers. */
 export type AdmissionLimits = { readonly [K in keyof typeof admissionLimits]: number }
+
+/** Of policies: what they may be made of, and what one decision may cost. Costs are counts, the same on every machine. */
+export const policyLimits = {
+  /** Files of one policy, and bytes of all of them with the data. */
+  files: 256,
+  bytes: 16 * 1024 * 1024,
+  /** Instructions that compiling one file may take, in the engine's own count. */
+  compileInstructions: 20_000_000_000,
+  /** Instructions of one decision: three seconds here at the worst. */
+  instructions: 5_000_000_000,
+  /** Memory of one decision, evidence and compiled policy included. */
+  memoryBytes: 256 * 1024 * 1024,
+  /** Largest decision that a policy may yield, as JSON, and most reasons in it. */
+  decisionBytes: 1024 * 1024,
+  reasons: 1000,
+  /** Compiled policies that are kept ready. */
+  readyPolicies: 16,
+  /** Largest trust policy in YAML, most of its rules, and most aliases in it. */
+  trustPolicyBytes: 1024 * 1024,
+  trustPolicyRules: 1000,
+} as const
+
+/** The same names with any numbers. */
+export type PolicyLimits = { readonly [K in keyof typeof policyLimits]: number }

@@ -1,9 +1,28 @@
-/** Where tiles, entries and checkpoint live, by the relative paths of C2SP tlog-tiles. */
+/** Where a log is read from: what stands at the relative paths of C2SP tlog-tiles (`checkpoint`, `tile/0/000.p/5`). */
 export interface TileStore {
-  /** `undefined` where there is none. */
-  read(path: string): Promise<Uint8Array | undefined>
-  /** Durable when it resolves; replaces what was there in one step. */
-  write(path: string, bytes: Uint8Array): Promise<void>
+  /** At most the first `maxBytes`; `undefined` where there is nothing. What comes is not believed before it is verified. */
+  read(path: string, maxBytes: number): Promise<Uint8Array | undefined>
+}
+
+/** What a witness needs to cosign a checkpoint (C2SP tlog-witness, add-checkpoint). */
+export interface CosignRequest {
+  /** The size that the proof begins at: the last one that the witness has seen, as far as is known. */
+  readonly oldSize: number
+  readonly proof: readonly Uint8Array[]
+  /** A checkpoint, signed by the log. */
+  readonly checkpoint: string
+}
+
+/** A witness, here or behind a network. */
+export interface Cosigner {
+  readonly name: string
+  /**
+   * Gives the signature lines to put below the checkpoint.
+   *
+   * @throws WITNESS_CONFLICT with `detail.size` where it has seen another size, WITNESS_UNKNOWN_LOG, LOG_FORKED,
+   *   LOG_ROLLED_BACK, LOG_PROOF_INVALID
+   */
+  cosign(request: CosignRequest): Promise<string>
 }
 
 /** Signs notes (C2SP signed-note): a named key. `sign` gets the note's text and gives the signature bytes after the key id. */
