@@ -21,7 +21,8 @@ export function privateKeySigner(privateKey: KeyObject): Signer {
 }
 
 /** Judges signatures by this key alone: ECDSA in DER, RSA as PKCS #1 v1.5, Ed25519 as it is. */
-export function keyVerifier({ algorithm, id, key }: PublicKey): Verifier {
+export function keyVerifier(publicKey: PublicKey): Verifier {
+  const { algorithm, id, key } = publicKey
   const hash = hashOf(algorithm)
   return {
     async verify(bytes, signature) {
@@ -33,6 +34,7 @@ export function keyVerifier({ algorithm, id, key }: PublicKey): Verifier {
       }
       if (!isGood)
         throw failure('SIGNATURE_INVALID', `the signature is not one of the ${algorithm} key ${id}`)
+      return publicKey
     },
   }
 }

@@ -25,8 +25,11 @@ export interface Signer {
   sign(bytes: Uint8Array): Promise<Signature>
 }
 
-/** Whoever knows public keys. Resolves only where the signature is good; there is no boolean to forget. */
+/**
+ * Whoever knows public keys. Resolves only where the signature is good, with the key that made it: a hint beside a
+ * signature is not signed, and there is no boolean to forget.
+ */
 export interface Verifier {
   /** @throws SIGNATURE_INVALID */
-  verify(bytes: Uint8Array, signature: Uint8Array): Promise<void>
+  verify(bytes: Uint8Array, signature: Uint8Array): Promise<PublicKey>
 }

@@ -16,16 +16,39 @@ export interface TrustedKey {
 /** Everything that signatures are checked against. Plain JSON, so that it can be stored and a decision replayed. */
 export interface TrustMaterial {
   readonly keys: readonly TrustedKey[]
-  /** Sigstore trusted roots (JSON of dev.sigstore.trustroot.v1.TrustedRoot). */
-  readonly roots: readonly Json[]
-  /** Hex key ids, certificate serials (hex) or signature digests that do not count any more. */
-  readonly revoked?: readonly string[]
+  readonly roots: readonly NamedRoot[]
+  /** What does not count any more. Parsed strictly: what matches nothing by its form is refused, not ignored. */
+  readonly revoked?: readonly Revocation[]
 }
+
+/** A Sigstore trusted root, under the name by which facts and policies speak of it. */
+export interface NamedRoot {
+  readonly name: string
+  /** JSON of dev.sigstore.trustroot.v1.TrustedRoot. */
+  readonly root: Json
+  /**
+   * The issuers (exact) of identities that this root may vouch for; all where it is not said. Without it a second
+   * root could claim the identities of the first.
+   */
+  readonly issuers?: readonly string[]
+}
+
+/** Lower-case hex throughout; a serial without leading zeros, with the id of the key that signed the certificate. */
+export type Revocation =
+  | { readonly keyId: string }
+  | { readonly certificate: { readonly issuerKeyId: string; readonly serial: string } }
+  | { readonly proof: Digest }
 
 export type SignatureForm = 'bundle' | 'legacy-signature' | 'legacy-attestation' | 'detached'
 
-/** One proof as it was found: raw bytes, not judged. Everything that judging needs is in here. */
+declare const minted: unique symbol
+
+/**
+ * One proof as it was found: raw bytes, not judged. Everything that judging needs is in here. Minted by `proofOf`
+ * alone, which copies and hashes the bytes: what was judged is remembered by their digest.
+ */
 export interface Proof {
+  readonly [minted]: true
   readonly form: SignatureForm
   /** Of the bytes below; names the proof in records. */
   readonly digest: Digest
@@ -33,6 +56,11 @@ export interface Proof {
   readonly carrier?: Digest
   /** Sigstore bundle JSON; for the legacy forms `{payload, annotations}` as canonical JSON. */
   readonly bytes: Uint8Array
+  /**
+   * Set where it is listed and could not be had: `digest` is the promised one, `bytes` are empty, and judging refuses
+   * it with this.
+   */
+  readonly unreadable?: { readonly code: string; readonly message: string }
 }
 
 /** Who signed, as far as it was proved. */
@@ -40,6 +68,8 @@ export type SignerFacts =
   | { readonly kind: 'key'; readonly keyId: string; readonly name: string }
   | {
       readonly kind: 'certificate'
+      /** Name of the trusted root that vouches for it. */
+      readonly root: string
       /** Subject alternative name: address or URI. */
       readonly identity: string
       readonly issuer: string
@@ -67,6 +97,8 @@ export interface ProofFacts {
   readonly form: SignatureForm
   /** Of the proof. */
   readonly digest: Digest
+  /** What the proof is about: the subject, or something that holds it by its digest. */
+  readonly subject: Digest
   readonly signer: SignerFacts
   readonly checks: readonly Check[]
   /** Proved times only (log entry, time stamps); the earliest one. */
@@ -90,6 +122,8 @@ export interface RefusedProof {
   /** One of this room's codes. */
   readonly code: string
   readonly message: string
+  /** About what it was judged. */
+  readonly subject: Digest
 }
 
 /** All that is known about one content. The input of a policy, and what a record keeps. */
@@ -104,6 +138,3 @@ export interface SubjectEvidence {
   readonly attestations: readonly ProofFacts[]
   readonly refused: readonly RefusedProof[]
 }
-
-/** `gatherProofs(repository, subject)`: every proof that travels with a content: bundle referrers, legacy tags. */
-export type GatherProofs = (subject: Descriptor) => AsyncIterable<Proof>

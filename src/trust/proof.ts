@@ -1,0 +1,8 @@
+import { type Digest, digestOf } from '#oci/index.ts'
+import type { Proof, SignatureForm } from './types.ts'
+
+/** A proof of these bytes, copied: nobody can change them after they were hashed. */
+export function proofOf(form: SignatureForm, bytes: Uint8Array, carrier?: Digest): Proof {
+  const own = Uint8Array.from(bytes)
+  return { form, digest: digestOf(own), bytes: own, ...(carrier && { carrier }) } as Proof
+}
