@@ -1,1 +1,7 @@
+export { proofOf } from './proof.ts'
+export { attachBundle } from './store/attach.ts'
+export { type GatherLimits, type GatherOptions, gatherProofs } from './store/gather-proofs.ts'
+export { type LegacyLayer, legacyAnnotations, legacyProof, parseLegacyProof } from './store/legacy-proof.ts'
+export { type BundleFacts, ProofCargo } from './store/proof-cargo.ts'
+export { bundleMediaType, dsseMediaType, simpleSigningMediaType } from './store/proof-media-types.ts'
 export type * from './types.ts'

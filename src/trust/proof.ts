@@ -6,3 +6,13 @@ export function proofOf(form: SignatureForm, bytes: Uint8Array, carrier?: Digest
   const own = Uint8Array.from(bytes)
   return { form, digest: digestOf(own), bytes: own, ...(carrier && { carrier }) } as Proof
 }
+
+/** One that is listed under this digest and could not be had; judging refuses it with `reason`. */
+export function unreadableProof(
+  form: SignatureForm,
+  digest: Digest,
+  carrier: Digest,
+  reason: { readonly code: string; readonly message: string },
+): Proof {
+  return { form, digest, carrier, bytes: new Uint8Array(0), unreadable: reason } as Proof
+}

@@ -1,5 +1,5 @@
 import type { Json } from '#base/index.ts'
-import type { Descriptor, Digest } from '#oci/index.ts'
+import type { Digest } from '#oci/index.ts'
 
 /** A public key that somebody decided to trust, under the name by which policies and outputs speak of it. */
 export interface TrustedKey {

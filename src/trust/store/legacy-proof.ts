@@ -1,0 +1,67 @@
+import { canonicalJson, type Json, limits, parseJson } from '#base/index.ts'
+import { type Digest, isObject } from '#oci/index.ts'
+import { failure } from '../codes.ts'
+import { proofOf, proofOf } from '../proof.ts'
+import type { Proof } from '../types.ts'
+
+/** The annotations of cosign's layers (cosign, pkg/oci/static/signature.go); all others are nobody's business. */
+export const legacyAnnotations = {
+  /** Base64 of the signature over the payload; empty for attestations, whose envelope holds it. */
+  signature: 'dev.cosignproject.cosign/signature',
+  /** PEM of the signing certificate, and of those above it. */
+  certificate: 'dev.sigstore.cosign/certificate',
+  chain: 'dev.sigstore.cosign/chain',
+  /** `{SignedEntryTimestamp, Payload}`: what the log promised. */
+  bundle: 'dev.sigstore.cosign/bundle',
+  /** `{SignedRFC3161Timestamp}` in base64. */
+  timestamp: 'dev.sigstore.cosign/rfc3161timestamp',
+  predicateType: 'predicateType',
+} as const
+
+const known: ReadonlySet<string> = new Set(Object.values(legacyAnnotations))
+
+/** One layer of a `.sig` or `.att` manifest: simple-signing payload or DSSE envelope, and what stands beside it. */
+export interface LegacyLayer {
+  readonly payload: Uint8Array
+  readonly annotations: Readonly<Record<string, string>>
+}
+
+/**
+ * The proof that such a layer is: `{annotations, payload}` as canonical JSON, the payload in base64, of the
+ * annotations only those that mean something. Two layers with one payload and two signatures are two proofs.
+ */
+export function legacyProof(
+  form: 'legacy-signature' | 'legacy-attestation',
+  layer: LegacyLayer,
+  carrier?: Digest,
+): Proof {
+  const annotations = Object.fromEntries(Object.entries(layer.annotations).filter(([key]) => known.has(key)))
+  const bytes = canonicalJson({ annotations, payload: Buffer.from(layer.payload).toString('base64') })
+  return proofOf(form, bytes, carrier)
+}
+
+/** The layer in such a proof. @throws PROOF_MALFORMED */
+export function parseLegacyProof(bytes: Uint8Array, bounds: { proofBytes: number } = limits): LegacyLayer {
+  // Base64 adds a third, and a manifest's annotations stand beside it.
+  const maxBytes = Math.ceil(bounds.proofBytes / 3) * 4 + limits.manifestBytes
+  let value: Json
+  try {
+    value = parseJson(bytes, { maxBytes })
+  } catch (cause) {
+    throw failure('PROOF_MALFORMED', `a legacy proof is not clean JSON: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+  const { payload, annotations } = isObject(value) ? value : {}
+  if (typeof payload !== 'string' || !isObject(annotations)) {
+    throw failure('PROOF_MALFORMED', 'a legacy proof is not {annotations, payload}')
+  }
+  if (!Object.values(annotations).every((text) => typeof text === 'string')) {
+    throw failure('PROOF_MALFORMED', 'an annotation of a legacy proof is not a text')
+  }
+  const decoded = Buffer.from(payload, 'base64')
+  if (decoded.toString('base64') !== payload) {
+    throw failure('PROOF_MALFORMED', 'the payload of a legacy proof is not whole base64')
+  }
+  return { payload: decoded, annotations: annotations as Record<string, string> }
+}
