@@ -21,6 +21,11 @@ export class Lru<K, V> {
     return entry.value
   }
 
+  /** As `get`, but it does not count as a use. */
+  peek(key: K): V | undefined {
+    return this.#entries.get(key)?.value
+  }
+
   set(key: K, value: V, weight = 1): void {
     this.delete(key)
     if (weight > this.#maxWeight) return
