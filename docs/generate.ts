@@ -9,12 +9,22 @@ import { codes as cli } from '../src/cli/codes.ts'
 import { exitCodeFor } from '../src/cli/exit-code.ts'
 import { codes as content } from '../src/content/index.ts'
 import { codes as image } from '../src/image/index.ts'
-import { codes as log } from '../src/log/index.ts'
 import { codes as keys } from '../src/keys/index.ts'
+import { codes as log } from '../src/log/index.ts'
 import { codes as oci } from '../src/oci/index.ts'
 import { codes as registry } from '../src/registry/index.ts'
 
-const rooms: Readonly<Record<string, CodeTable>> = { base, oci, log, content, registry, image, bundle, cli }
+const rooms: Readonly<Record<string, CodeTable>> = {
+  base,
+  oci,
+  keys,
+  log,
+  content,
+  registry,
+  image,
+  bundle,
+  cli,
+}
 
 /** The documents by their paths from here. */
 export function documents(): ReadonlyMap<string, string> {

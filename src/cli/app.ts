@@ -57,6 +57,7 @@ export async function main(args: readonly string[]): Promise<void> {
     process: process as Context['process'],
     env: process.env,
     cwd: process.cwd(),
+    askHidden: async (question) => (await import('./shell/terminal.ts')).askHidden(question),
     signal: stop.signal,
   })
 }

@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly cwd: string
   readonly env?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
+  /** What is typed at a terminal; without it there is none. */
+  readonly askHidden?: (question: string) => Promise<string | undefined>
 }
 
 /** Nothing of the machine's own configuration gets into a test. */
@@ -21,7 +23,7 @@ const bare = (cwd: string) => ({ HOME: cwd, PATH: process.env.PATH ?? '', SEALIF
 
 /** A command line in this process. */
 export async function runHere(args: readonly string[], options: RunOptions): Promise<Ran> {
-  const { cwd, env = {}, signal = new AbortController().signal } = options
+  const { cwd, env = {}, signal = new AbortController().signal, askHidden } = options
   const out: Uint8Array[] = []
   const err: Uint8Array[] = []
   const into = (chunks: Uint8Array[]) => ({
@@ -32,6 +34,7 @@ export async function runHere(args: readonly string[], options: RunOptions): Pro
     env: { ...bare(cwd), ...env },
     cwd,
     signal,
+    ...(askHidden && { askHidden }),
   }
   await runCommandLine(args, context)
   return {

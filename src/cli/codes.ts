@@ -19,6 +19,18 @@ export const codes = {
       'A settings file has an unknown name, or it or an environment variable a value that makes no sense.',
     remedy: 'Correct it; docs/settings.md lists the names.',
   },
+  PASSWORD_MISSING: {
+    meaning: 'A password is needed, and there is neither one given nor a terminal to ask at.',
+    remedy: 'Give it by --password-file, --password-env, SEALIFT_PASSWORD or COSIGN_PASSWORD.',
+  },
+  PASSWORD_INVALID: {
+    meaning: 'What was given as a password cannot be one: typed differently the second time, or too long.',
+    remedy: 'Run the command again.',
+  },
+  FILE_EXISTS: {
+    meaning: 'A file that must be new is there already; keys are never overwritten.',
+    remedy: 'Choose another name with --out, or move the old file away.',
+  },
   NO_DRIVER: {
     meaning: 'Nothing on this machine can run an invocation image.',
     remedy: 'Install runc or crun, or allow user namespaces (util-linux unshare).',

@@ -12,6 +12,11 @@ export interface Context extends CommandContext {
   readonly process: { readonly stdout: Output; readonly stderr: Output; exitCode?: number | string | null }
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
+  /**
+   * Asks the person at the terminal, without showing what is typed; undefined where there is no terminal.
+   * @throws INTERRUPTED
+   */
+  readonly askHidden?: (question: string) => Promise<string | undefined>
   /** Aborted by SIGINT and SIGTERM, with INTERRUPTED as its reason. */
   readonly signal: AbortSignal
 }

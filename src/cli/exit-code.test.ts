@@ -4,13 +4,15 @@ import { codes as base, SealiftError } from '#base/index.ts'
 import { codes as bundle } from '#bundle/index.ts'
 import { codes as content } from '#content/index.ts'
 import { codes as image } from '#image/index.ts'
+import { codes as keys } from '#keys/index.ts'
+import { codes as log } from '#log/index.ts'
 import { codes as oci } from '#oci/index.ts'
 import { codes as registry } from '#registry/index.ts'
 import { codes as cli } from './codes.ts'
 import { exitCodeFor, exitCodeOf, namedCodes } from './exit-code.ts'
 
 test('every code with an exit code of its own is a code of some room', () => {
-  const known = { ...base, ...oci, ...content, ...registry, ...image, ...bundle, ...cli }
+  const known = { ...base, ...oci, ...keys, ...log, ...content, ...registry, ...image, ...bundle, ...cli }
   assert.deepEqual(
     namedCodes.filter((code) => !Object.hasOwn(known, code)),
     [],
@@ -18,7 +20,9 @@ test('every code with an exit code of its own is a code of some room', () => {
 })
 
 test('no two rooms have the same code', () => {
-  const all = [base, oci, content, registry, image, bundle, cli].flatMap((table) => Object.keys(table))
+  const all = [base, oci, keys, log, content, registry, image, bundle, cli].flatMap((table) =>
+    Object.keys(table),
+  )
   assert.deepEqual(
     all.filter((code, at) => all.indexOf(code) !== at),
     [],

@@ -1,5 +1,6 @@
+import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { nodeFileSystem } from '#base/index.ts'
+import { fileSystemFailure, isFailure, nodeFileSystem } from '#base/index.ts'
 import { failure } from './codes.ts'
 
 /** A small file from the operator, whole. @throws LOCATION_INVALID where it is too large, FILE_SYSTEM */
@@ -16,6 +17,34 @@ export async function readWhole(path: string, maxBytes: number): Promise<Uint8Ar
     return bytes.subarray(0, at)
   } finally {
     await file.close()
+  }
+}
+
+/**
+ * Writes a file that must be new, in one step, with these permissions; readable to its owner alone where none are
+ * said.
+ *
+ * @throws FILE_EXISTS, DISK_FULL, FILE_SYSTEM
+ */
+export async function writeNew(path: string, bytes: Uint8Array, mode = 0o600): Promise<void> {
+  const partial = `${path}.${crypto.randomUUID()}.partial`
+  try {
+    const file = await open(partial, 'wx', mode)
+    try {
+      await file.writeFile(bytes)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    // A second name, not a new one: renaming would replace what is there.
+    await nodeFileSystem.link(partial, path)
+    await nodeFileSystem.syncDirectory(dirname(path))
+  } catch (cause) {
+    if (isFailure(cause) && cause.detail.errno === 'EEXIST')
+      throw failure('FILE_EXISTS', `${path} is there already`)
+    throw isFailure(cause) ? cause : fileSystemFailure(path, cause)
+  } finally {
+    await nodeFileSystem.remove(partial)
   }
 }
 

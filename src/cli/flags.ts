@@ -54,6 +54,28 @@ export const registryFlags = {
   },
 } as const
 
+/** Where the password of a key comes from: never from an argument, which everybody on the machine can read. */
+export interface PasswordFlags {
+  readonly passwordEnv?: string
+  readonly passwordFile?: string
+}
+export const passwordFlags = {
+  passwordEnv: {
+    kind: 'parsed',
+    parse: String,
+    optional: true,
+    placeholder: 'NAME',
+    brief: "Take the key's password from this environment variable (else SEALIFT_PASSWORD, COSIGN_PASSWORD)",
+  },
+  passwordFile: {
+    kind: 'parsed',
+    parse: String,
+    optional: true,
+    placeholder: 'FILE',
+    brief: "Take the key's password from this file; a line feed at its end is not part of it",
+  },
+} as const
+
 export interface ConcurrencyFlag {
   readonly concurrency?: number
 }

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { keyAlgorithms } from '#keys/index.ts'
 
 // What every `-o json` output holds. Closed: a member that is not here is a change that somebody has to notice.
 
@@ -89,6 +90,13 @@ const action = object({
 })
 const served = object({ url: text, registry: text, host: text, port: count, location: text })
 
+const keyId = {
+  algorithm: Type.Enum([...keyAlgorithms]),
+  id: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+  hint: text,
+}
+const keyFiles = object({ keyFile: text, publicKeyFile: text, ...keyId })
+
 /** By command. */
 export const outputSchemas = {
   build: object({
@@ -178,6 +186,9 @@ export const outputSchemas = {
     absent: Type.Array(digest),
     roots: count,
   }),
+  'key generate': keyFiles,
+  'key import': keyFiles,
+  'key show': object({ file: text, kind: Type.Enum(['public', 'private']), ...keyId, pem: text }),
   serve: served,
   'registry serve': served,
   'registry gc': object({

@@ -8,6 +8,9 @@ import { inspect } from './commands/inspect.ts'
 import { install } from './commands/install.ts'
 import { installations } from './commands/installations.ts'
 import { invoke } from './commands/invoke.ts'
+import { keyGenerate } from './commands/key-generate.ts'
+import { keyImport } from './commands/key-import.ts'
+import { keyShow } from './commands/key-show.ts'
 import { logs } from './commands/logs.ts'
 import { ls } from './commands/ls.ts'
 import { outputs } from './commands/outputs.ts'
@@ -33,6 +36,11 @@ const registry = buildRouteMap<'serve' | 'gc', Context>({
   docs: { brief: 'Run a registry and keep it tidy' },
 })
 
+const key = buildRouteMap<'generate' | 'import' | 'show', Context>({
+  routes: { generate: keyGenerate, import: keyImport, show: keyShow },
+  docs: { brief: 'Make and look at keys' },
+})
+
 const commands = {
   build,
   image,
@@ -42,6 +50,7 @@ const commands = {
   ls,
   tree,
   verify,
+  key,
   serve,
   registry,
   relocate,
