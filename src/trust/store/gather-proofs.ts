@@ -9,7 +9,7 @@ import {
 } from '#content/index.ts'
 import { type Descriptor, type Digest, parseManifest } from '#oci/index.ts'
 import { failure } from '../codes.ts'
-import { proofOf, proofOf, unreadableProof } from '../proof.ts'
+import { proofOf, unreadableProof } from '../proof.ts'
 import type { Proof, SignatureForm } from '../types.ts'
 import { legacyProof } from './legacy-proof.ts'
 import { carriesProofs, formOfLayer } from './proof-media-types.ts'

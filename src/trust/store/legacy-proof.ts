@@ -1,7 +1,7 @@
 import { canonicalJson, type Json, limits, parseJson } from '#base/index.ts'
 import { type Digest, isObject } from '#oci/index.ts'
 import { failure } from '../codes.ts'
-import { proofOf, proofOf } from '../proof.ts'
+import { proofOf } from '../proof.ts'
 import type { Proof } from '../types.ts'
 
 /** The annotations of cosign's layers (cosign, pkg/oci/static/signature.go); all others are nobody's business. */
