@@ -1,6 +1,7 @@
 import type { Gate, Question, Verdict } from '#gate/index.ts'
 import type { Digest } from '#oci/index.ts'
 import { digestOf } from '#oci/index.ts'
+import { proofOf } from '#trust/index.ts'
 import { failure } from './codes.ts'
 import type { FoundSubject, PinnedReference, SubjectSource } from './types.ts'
 
@@ -60,7 +61,7 @@ export class TestSubjects implements SubjectSource {
     const isSigned = this.signed.get(digest)
     if (isSigned === undefined) throw failure('IMAGE_NOT_FOUND', `${digest} is not here`)
     const bytes = Buffer.from(`proof of ${digest}`)
-    const proofs = isSigned ? [{ form: 'bundle' as const, digest: digestOf(bytes), bytes }] : []
+    const proofs = isSigned ? [proofOf('bundle', bytes)] : []
     return { digest, mediaType: 'application/vnd.oci.image.manifest.v1+json', proofs }
   }
 

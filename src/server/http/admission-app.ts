@@ -18,6 +18,8 @@ export interface AdmissionAppOptions {
   readonly log: AdmissionLog
   /** Why reviews cannot be answered yet, or not any more; undefined where they can. */
   readonly notReady: () => string | undefined
+  /** Whether connections are to end with the answer that is under way. */
+  readonly stopping?: () => boolean
   /** Whether a review counts only from somebody whose certificate was verified. */
   readonly clientCertificates?: boolean
   readonly limits?: AdmissionLimits
@@ -42,6 +44,11 @@ const statusOf: Readonly<Record<string, ContentfulStatusCode>> = {
 export function admissionApp(options: AdmissionAppOptions): Hono<Env> {
   const { admission, metrics, notReady } = options
   const app = new Hono<Env>()
+  app.use(async (context, next) => {
+    await next()
+    // While it stops, a connection ends with its answer.
+    if (options.stopping?.()) context.header('connection', 'close')
+  })
   app.get('/healthz', (context) => context.text('ok\n'))
   app.get('/readyz', (context) => {
     const why = notReady()

@@ -13,7 +13,7 @@ export interface ServingCertificate {
 }
 
 export interface AdmissionServerOptions
-  extends Omit<AdmissionAppOptions, 'signal' | 'clientCertificates' | 'notReady'> {
+  extends Omit<AdmissionAppOptions, 'signal' | 'stopping' | 'clientCertificates' | 'notReady'> {
   /** Without one plain HTTP is spoken: for a proxy in front, and for measuring. */
   readonly tls?: ServingCertificate
   /** PEM: only who shows a certificate of one of these may ask for reviews. */
@@ -36,6 +36,7 @@ export class AdmissionServer implements AsyncDisposable {
     const app = admissionApp({
       ...options,
       signal: this.#stop.signal,
+      stopping: () => this.#stopping,
       clientCertificates: clientCa !== undefined,
       notReady: () => (this.#stopping ? 'stopping' : notReady?.()),
     })
