@@ -15,6 +15,8 @@ export {
   admissionLimits,
   type Limits,
   limits,
+  type PolicyLimits,
+  policyLimits,
   type ServerLimits,
   serverLimits,
 } from './limits.ts'

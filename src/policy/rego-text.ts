@@ -1,0 +1,39 @@
+// Looks at Rego as text, where no engine is needed: what stands outside of strings and comments.
+
+/** A word of a policy with where it stands. Lines and columns count from 1. */
+export interface Word {
+  readonly text: string
+  readonly line: number
+  readonly column: number
+  /** How many brackets are open around it. */
+  readonly depth: number
+  /** The first one of its line. */
+  readonly first: boolean
+}
+
+// Comments and both kinds of strings are matched, so that nothing inside of them is; then references with their dots
+// and brackets. None of the alternatives can match in two ways.
+const tokens =
+  /#[^\n]*|`[^`]*`|"(?:[^"\\\n]|\\.)*"|[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*|\["[\w.]*"\])*|[()[\]{}]|\n/g
+
+/** References and names in the order in which they stand; `http["send"]` is told as `http.send`. */
+export function* wordsOf(text: string): Generator<Word> {
+  let line = 1
+  let lineStart = 0
+  let depth = 0
+  let first = true
+  for (const match of text.matchAll(tokens)) {
+    const token = match[0]
+    if (/^[A-Za-z_]/.test(token)) {
+      const plain = token.replaceAll(/\["([^"]*)"\]/g, '.$1')
+      yield { text: plain, line, column: match.index - lineStart + 1, depth, first }
+      first = false
+    } else if ('([{'.includes(token)) depth++
+    else if (')]}'.includes(token)) depth--
+    for (let at = token.indexOf('\n'); at !== -1; at = token.indexOf('\n', at + 1)) {
+      line++
+      lineStart = match.index + at + 1
+      first = true
+    }
+  }
+}
