@@ -17,7 +17,12 @@ export interface RecordedPrincipal {
 export interface RecordedSubject {
   readonly digest: Digest
   readonly reference: string
+  readonly mediaType: string
   readonly evidence: Digest
+  /** What holds it and whose proofs counted too, outermost last. */
+  readonly within?: readonly Digest[]
+  /** When its proofs were judged, where that was before the record's `at`. */
+  readonly judgedAt?: string
 }
 
 /**
@@ -28,14 +33,17 @@ export interface DecisionRecord {
   readonly type: 'decision'
   /** RFC 3339 in UTC with milliseconds: the moment that was judged. */
   readonly at: string
+  /** When the decision was made, where it was remembered since. */
+  readonly decidedAt?: string
   readonly action: Action
   readonly environment: Environment
   readonly principal: RecordedPrincipal
   readonly roles?: readonly string[]
+  /** All of them; only the first ones where there is a `question`. */
   readonly subjects: readonly RecordedSubject[]
-  /** All the subjects (canonical JSON of their array) where there are too many for one entry; `subjects` holds the first ones. */
-  readonly allSubjects?: Digest
   readonly context?: Json
+  /** Subjects and context (canonical JSON of both) where they are too large for one entry. */
+  readonly question?: Digest
   /** The known releases that were held against what came: canonical JSON, by digest. */
   readonly releases?: Digest
   readonly policy: Digest
@@ -85,13 +93,23 @@ const schemas: Readonly<Record<string, Type.TSchema>> = {
   decision: Type.Object({
     type: Type.Literal('decision'),
     at: time,
+    decidedAt: Type.Optional(time),
     action: Type.Enum([...actions]),
     environment: Type.Enum([...environments]),
     principal,
     roles: Type.Optional(Type.Array(text)),
-    subjects: Type.Array(Type.Object({ digest: text, reference: text, evidence: digest })),
-    allSubjects: Type.Optional(digest),
+    subjects: Type.Array(
+      Type.Object({
+        digest: text,
+        reference: text,
+        mediaType: text,
+        evidence: digest,
+        within: Type.Optional(Type.Array(text)),
+        judgedAt: Type.Optional(time),
+      }),
+    ),
     context: Type.Optional(Type.Unsafe<Json>({})),
+    question: Type.Optional(digest),
     releases: Type.Optional(digest),
     policy: digest,
     trust: digest,
@@ -122,8 +140,16 @@ const schemas: Readonly<Record<string, Type.TSchema>> = {
   }),
 }
 
-/** An entry's bytes. */
-export const recordBytes = (record: AuditRecord): Uint8Array => canonicalJson(record as unknown as Json)
+/**
+ * An entry's bytes. What could not be read back is not written: one such entry would blind every reader.
+ *
+ * @throws RECORD_INVALID
+ */
+export function recordBytes(record: AuditRecord): Uint8Array {
+  const problems = shapeProblems(schemas[record.type]!, record)
+  if (problems.length > 0) throw failure('RECORD_INVALID', `this cannot be recorded: ${tell(problems)}`)
+  return canonicalJson(record as unknown as Json)
+}
 
 /** Reads an entry of the log back. @throws RECORD_INVALID */
 export function parseRecord(bytes: Uint8Array, bounds: Limits = limits): AuditRecord {

@@ -12,22 +12,32 @@ export const actions: readonly Action[] = ['pack', 'load', 'serve', 'relocate', 
 export type Environment = 'build' | 'trial' | 'production'
 export const environments: readonly Environment[] = ['build', 'trial', 'production']
 
-/** A content and every proof that was found with it. */
-export interface Proven {
+/** A content and every proof that was found with it, not judged yet. */
+export interface WithProofs {
   readonly digest: Digest
   readonly mediaType: string
   readonly proofs: readonly Proof[]
 }
 
+declare const minted: unique symbol
+
+/**
+ * What holds a content by its digest (an index, a bundle, the archive): a proof about it is a proof about the content
+ * too. Minted by `manifestHolder` and `archiveHolder` alone, which look.
+ */
+export interface Holder extends WithProofs {
+  readonly [minted]: true
+}
+
 /** One content in question. */
-export interface Subject extends Proven {
-  /** HOST/REPOSITORY[:TAG][@DIGEST]: what patterns of policies are held against. */
-  readonly reference: string
+export interface Subject extends WithProofs {
   /**
-   * What holds this content by its digest (the archive, the index, the bundle), outermost last: a proof about one of
-   * these is a proof about the content too. Whoever asks has followed the digests down.
+   * HOST/REPOSITORY[:TAG]: what patterns of policies are held against. The name that it has or will have here, where
+   * there is one; not what somebody wrote on the box.
    */
-  readonly within?: readonly Proven[]
+  readonly reference: string
+  /** Outermost last. */
+  readonly within?: readonly Holder[]
 }
 
 /** What is asked: may `principal` do `action` with all of `subjects`. */
@@ -37,6 +47,7 @@ export interface Question {
   readonly principal: Principal
   /** The roles that `principal` has over all of the subjects; a policy may ask for one. */
   readonly roles?: readonly Role[]
+  /** At least one: all of none would be a yes. */
   readonly subjects: readonly Subject[]
   /** What else the policy may look at: namespace, pod, bundle name, resource path. */
   readonly context?: Json

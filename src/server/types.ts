@@ -1,11 +1,11 @@
-import type { Environment, Proven, Subject } from '#gate/index.ts'
+import type { Environment, WithProofs, Subject } from '#gate/index.ts'
 import type { Digest, Reference } from '#oci/index.ts'
 
 /** A reference that says which content, once and for all. */
 export type PinnedReference = Reference & { readonly digest: Digest }
 
 /** What was found of a content: `Subject` without the name that it was asked for by. */
-export type FoundSubject = Proven & Pick<Subject, 'within'>
+export type FoundSubject = WithProofs & Pick<Subject, 'within'>
 
 /** Where the webhook looks contents up: a mirror, an archive, several of them. */
 export interface SubjectSource {

@@ -1,6 +1,6 @@
 import { type AdmissionLimits, admissionLimits, isFailure } from '#base/index.ts'
 import { type Container, type Repository, walk } from '#content/index.ts'
-import type { Proven } from '#gate/index.ts'
+import type { WithProofs } from '#gate/index.ts'
 import { type Descriptor, type Digest, formatReference, makeReference, type Reference } from '#oci/index.ts'
 import type { Proof } from '#trust/index.ts'
 import { failure } from '../codes.ts'
@@ -151,7 +151,7 @@ export class MirrorSubjects implements SubjectSource {
     }
     if (mediaType === undefined) throw this.#missing(reference)
     const holders = [...within].map(
-      ([digest, { mediaType, proofs }]): Proven => ({ digest, mediaType, proofs: [...proofs.values()] }),
+      ([digest, { mediaType, proofs }]): WithProofs => ({ digest, mediaType, proofs: [...proofs.values()] }),
     )
     return {
       digest,
