@@ -113,6 +113,8 @@ export const limits = {
   proofBytesInAll: 512 * 1024 * 1024,
   /** Largest thing that is kept beside the audit log: facts, a policy, trust material, a proof. */
   auditObjectBytes: 32 * 1024 * 1024,
+  /** Largest file that remembers a release. */
+  releaseBytes: 64 * 1024,
   /** Most reasons that one entry of it tells; the whole decision is kept beside. */
   recordedReasons: 32,
   /** Most subjects and decisions that a gate remembers. */

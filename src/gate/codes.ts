@@ -11,6 +11,31 @@ export const codes = {
     remedy:
       'Bring back the audit folder from its copy: what a digest names is the same wherever it comes from.',
   },
+  RELEASE_MEMORY_DAMAGED: {
+    meaning: 'What is remembered of the releases that were let in cannot be read.',
+    remedy:
+      'Bring the file back from a copy. To remove it is to forget: an older release would pass for new.',
+  },
+  RECEIPT_INVALID: {
+    meaning: 'A text is not a receipt, or holds the proof of something else.',
+    remedy: 'Scan or copy it again, whole; a receipt begins with c2sp.org/tlog-proof@v1.',
+  },
+  RECEIPT_TOO_LARGE: {
+    meaning: 'A receipt does not fit into a QR code.',
+    remedy: 'Use shorter names and fewer witnesses, and a key of Ed25519 or P-256; or carry it as a file.',
+  },
+  RECEIPT_OTHER_CONTENT: {
+    meaning: 'A receipt is for another content than the one that was sent.',
+    remedy: 'Compare the digests: the far side has installed something else, or this is an older receipt.',
+  },
+  RECEIPT_CHALLENGE: {
+    meaning: 'A receipt does not repeat the challenge that was sent.',
+    remedy: 'Ask the far side for a new one, made with `sealift receipt make --challenge`.',
+  },
+  RECEIPT_UNSIGNED: {
+    meaning: 'A receipt is not signed by any of the keys that were named.',
+    remedy: 'Ask the far side for one that is signed with its key, or name the key that it uses.',
+  },
   NOT_HELD: {
     meaning: 'An index, bundle or archive was offered as what holds a content that it does not name.',
     remedy: 'This is a mistake in Sealift, or an attack on it: report it.',

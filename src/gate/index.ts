@@ -1,8 +1,6 @@
-export { type Audit, type AuditReader, auditOf, auditReader } from './audit.ts'
-export { codes as gateCodes } from './codes.ts'
-export { ContentGate, type ContentGateOptions } from './content-gate.ts'
-export { archiveHolder, manifestHolder } from './holder.ts'
-export { DirectoryObjects, type Objects } from './objects.ts'
+export { type Audit, type AuditReader, auditOf, auditReader } from './audit/audit.ts'
+export { type AuditDirectoryOptions, type OpenAudit, openAudit, readAudit } from './audit/audit-directory.ts'
+export { DirectoryObjects, type Objects } from './audit/objects.ts'
 export {
   type AccessRecord,
   type AuditRecord,
@@ -11,10 +9,22 @@ export {
   type ReceiptRecord,
   type RecordedPrincipal,
   type RecordedSubject,
-} from './record.ts'
+} from './audit/record.ts'
+export { type Difference, type Replayed, type ReplayOptions, replay } from './audit/replay.ts'
+export { codes as gateCodes } from './codes.ts'
+export { ContentGate, type ContentGateOptions } from './content-gate.ts'
+export { archiveHolder, manifestHolder } from './holder.ts'
+export { qrPng, qrText } from './receipts/qr-code.ts'
+export {
+  makeReceipt,
+  type ReceiptTrust,
+  receiptBytes,
+  type VerifiedReceipt,
+  verifyReceipt,
+} from './receipts/receipt.ts'
 export { type KnownRelease, KnownReleases, type ReleaseMemory } from './releases/known-releases.ts'
 export { type Release, releasePredicate, releaseSchema } from './releases/release.ts'
-export { type Difference, type Replayed, type ReplayOptions, replay } from './replay.ts'
+export { releaseDirectory } from './releases/release-file.ts'
 export { type PreparedRules, prepareRules, type Rules } from './rules.ts'
 export type * from './types.ts'
 export { actions, environments } from './types.ts'

@@ -2,7 +2,7 @@ import type { Json } from '#base/index.ts'
 import type { Digest } from '#oci/index.ts'
 import type { Policy } from '#policy/index.ts'
 import { type PreparedTrust, prepareTrust, type TrustMaterial } from '#trust/index.ts'
-import { keepJson, type Objects } from './objects.ts'
+import { keepJson, type Objects } from './audit/objects.ts'
 
 /** By what is judged at one moment: a policy, and what signatures are checked against. */
 export interface Rules {

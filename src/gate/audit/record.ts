@@ -3,8 +3,8 @@ import { canonicalJson, type Json, type Limits, limits, parseJson } from '#base/
 import { shapeProblems, tell } from '#base/shape/index.ts'
 import { type Digest, isObject } from '#oci/index.ts'
 import type { Reason } from '#policy/index.ts'
-import { failure } from './codes.ts'
-import { type Action, actions, type Environment, environments } from './types.ts'
+import { failure } from '../codes.ts'
+import { type Action, actions, type Environment, environments } from '../types.ts'
 
 /** Who asked, as a record keeps it. */
 export interface RecordedPrincipal {
@@ -80,6 +80,10 @@ export interface ReceiptRecord {
   readonly action: 'verified' | 'loaded' | 'installed' | 'upgraded' | 'uninstalled'
   /** Log index of the decision by which it was let in. */
   readonly decision?: number
+  /** What the near side asked to be repeated, so that an old receipt is no answer to a new question. */
+  readonly challenge?: string
+  /** Of the far side's own key, over the record without this member. */
+  readonly signature?: { readonly keyId: string; readonly value: string }
 }
 
 export type AuditRecord = DecisionRecord | AccessRecord | ReceiptRecord
@@ -137,6 +141,13 @@ const schemas: Readonly<Record<string, Type.TSchema>> = {
     version: Type.Optional(text),
     action: Type.Enum(['verified', 'loaded', 'installed', 'upgraded', 'uninstalled']),
     decision: Type.Optional(Type.Integer({ minimum: 0 })),
+    challenge: Type.Optional(Type.String({ maxLength: 128 })),
+    signature: Type.Optional(
+      Type.Object({
+        keyId: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+        value: Type.String({ pattern: '^[A-Za-z0-9+/]{1,256}={0,2}$' }),
+      }),
+    ),
   }),
 }
 

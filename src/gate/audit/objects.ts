@@ -9,7 +9,7 @@ import {
   replaceFile,
 } from '#base/index.ts'
 import { type Digest, digestHex, digestOf } from '#oci/index.ts'
-import { failure } from './codes.ts'
+import { failure } from '../codes.ts'
 
 /** Small things kept by their digest: what records of the audit log point to. */
 export interface Objects {

@@ -8,15 +8,15 @@ import {
   type SubjectEvidence,
   type TrustMaterial,
 } from '#trust/index.ts'
+import { decideQuestion, decisionFacts, type JudgedQuestion } from '../decide-question.ts'
+import { judgeSubject } from '../evidence.ts'
+import type { ReleaseFacts } from '../releases/known-releases.ts'
+import { type PreparedRules, prepareRules } from '../rules.ts'
+import type { Holder } from '../types.ts'
 import type { AuditReader } from './audit.ts'
-import { decideQuestion, decisionFacts, type JudgedQuestion } from './decide-question.ts'
-import { judgeSubject } from './evidence.ts'
 import { type Objects, readJson } from './objects.ts'
 import type { DecisionRecord, RecordedSubject } from './record.ts'
 import { questionOf, sameJson } from './record-of.ts'
-import type { ReleaseFacts } from './releases/known-releases.ts'
-import { type PreparedRules, prepareRules } from './rules.ts'
-import type { Holder } from './types.ts'
 
 /** Something that a replay gave otherwise than the record says. */
 export interface Difference {

@@ -1,10 +1,10 @@
 import { canonicalJson, type Json, limits } from '#base/index.ts'
 import type { Digest } from '#oci/index.ts'
 import type { Decision, Reason } from '#policy/index.ts'
-import type { Judged } from './evidence.ts'
+import type { Judged } from '../evidence.ts'
+import type { Question } from '../types.ts'
 import { keepJson, type Objects } from './objects.ts'
 import { type DecisionRecord, type RecordedSubject, recordBytes } from './record.ts'
-import type { Question } from './types.ts'
 
 interface Recorded {
   readonly question: Question

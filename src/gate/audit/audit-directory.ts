@@ -1,0 +1,67 @@
+import type { KeyObject } from 'node:crypto'
+import { join } from 'node:path'
+import { type FileSystem, nodeFileSystem } from '#base/index.ts'
+import {
+  type Cosigner,
+  directoryTiles,
+  formatNoteKey,
+  type NoteVerifier,
+  noteSigner,
+  openLog,
+  readLog,
+} from '#log/index.ts'
+import { type Audit, type AuditReader, auditOf, auditReader } from './audit.ts'
+import { DirectoryObjects } from './objects.ts'
+
+export interface AuditDirectoryOptions {
+  readonly directory: string
+  /** The first line of the log's checkpoints, and the name of its key. */
+  readonly origin: string
+  /** The log's own Ed25519 private key: for nothing else. */
+  readonly key: KeyObject
+  readonly cosigners?: readonly Cosigner[]
+  readonly fs?: FileSystem
+  readonly signal?: AbortSignal
+  /** How long to wait for another writer to end. */
+  readonly waitMs?: number
+}
+
+/** An audit folder that is open for writing: `log/` in C2SP's tiles, `objects/` beside it. */
+export interface OpenAudit extends Audit, AuditReader, AsyncDisposable {
+  /** The log's verifier key in C2SP's text form: what the other side of a gap needs of it. */
+  readonly verifierKey: string
+}
+
+/** @throws LOG_BUSY, and what `openLog` throws */
+export async function openAudit(options: AuditDirectoryOptions): Promise<OpenAudit> {
+  const { directory, origin, key, cosigners, fs = nodeFileSystem, signal, waitMs } = options
+  const signer = noteSigner(origin, key)
+  const log = await openLog({
+    directory: join(directory, 'log'),
+    origin,
+    signer,
+    fs,
+    ...(cosigners && { cosigners }),
+    ...(signal && { signal }),
+    ...(waitMs !== undefined && { waitMs }),
+  })
+  return {
+    ...auditOf(log, new DirectoryObjects(join(directory, 'objects'), fs)),
+    verifierKey: formatNoteKey(signer),
+    [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
+  }
+}
+
+/** An audit folder, to read: believes what a checkpoint of one of these keys covers. */
+export function readAudit(
+  directory: string,
+  origin: string,
+  verifiers: readonly NoteVerifier[],
+  fs: FileSystem = nodeFileSystem,
+): AuditReader {
+  const store = directoryTiles(join(directory, 'log'), fs)
+  return auditReader(
+    readLog({ store, origin, verifiers }),
+    new DirectoryObjects(join(directory, 'objects'), fs),
+  )
+}
