@@ -21,9 +21,18 @@ export const peerNames = [
   'debootstrap',
   'htpasswd',
   'openssl',
+  'script',
   'crane',
   'distribution',
   'conformance',
+  'cosign',
+  'etcd',
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kubelet',
+  'kubectl',
+  'unshare',
 ] as const
 
 export type Peer = (typeof peerNames)[number]

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { findPeer, type Peer } from './peers.ts'
 
-const sealiftProgram = join(import.meta.dirname, '..', '..', 'bin', 'sealift')
+export const sealiftProgram = join(import.meta.dirname, '..', '..', 'bin', 'sealift')
 const commandMs = 120_000
 const readyMs = 30_000
 
