@@ -51,4 +51,29 @@ if [ ! -e "$cache/stamps/conformance-$CONFORMANCE_VERSION" ]; then
   (cd "$work" && GOBIN="$cache/bin" CGO_ENABLED=0 GOFLAGS=-mod=mod go install github.com/opencontainers/distribution-spec/conformance)
   touch "$cache/stamps/conformance-$CONFORMANCE_VERSION"
 fi
+# Kubernetes' module replaces its parts by folders of its own repository, so it needs a module that has them by version.
+if [ ! -e "$cache/stamps/kubernetes-$KUBERNETES_VERSION" ]; then
+  echo "peers: building Kubernetes $KUBERNETES_VERSION (about 10 minutes)" >&2
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  kubernetes="k8s.io/kubernetes@$KUBERNETES_VERSION"
+  mod=$(cd "$work" && go mod download -json "$kubernetes" | sed -n 's/.*"GoMod": "\(.*\)",/\1/p')
+  parts=$(echo "$KUBERNETES_VERSION" | sed 's/^v1/v0/')
+  printf 'module peers\n\ngo 1.26.0\n\nrequire k8s.io/kubernetes %s\n' "$KUBERNETES_VERSION" >"$work/go.mod"
+  sed -n "s#^[[:space:]]*\(k8s.io/[a-z-]*\) => ./staging/.*#replace \1 => \1 $parts#p" "$mod" >>"$work/go.mod"
+  set -- kube-apiserver kube-controller-manager kube-scheduler kubectl kubelet
+  {
+    printf '//go:build tools\n\npackage peers\n\nimport (\n'
+    printf '\t_ "k8s.io/kubernetes/cmd/%s"\n' "$@"
+    printf ')\n'
+  } >"$work/peers.go"
+  (
+    cd "$work"
+    go mod tidy >/dev/null 2>&1
+    programs=$(printf 'k8s.io/kubernetes/cmd/%s ' "$@")
+    # shellcheck disable=SC2086
+    GOBIN="$cache/bin" CGO_ENABLED=0 GOFLAGS=-trimpath go install -ldflags='-s -w' $programs
+  )
+  touch "$cache/stamps/kubernetes-$KUBERNETES_VERSION"
+fi
 echo "peers: ready in $cache/bin" >&2
