@@ -111,8 +111,14 @@ export const limits = {
   /** Largest of them (an SBOM in its envelope), and the most bytes of all that one content has. */
   proofBytes: 32 * 1024 * 1024,
   proofBytesInAll: 512 * 1024 * 1024,
+  /** Longest wait for a certificate authority, log or time-stamp authority, in milliseconds; Rekor v2 batches. */
+  signingMs: 60_000,
+  /** Repeats of one question to such a service. */
+  signingRetries: 2,
   /** Largest thing that is kept beside the audit log: facts, a policy, trust material, a proof. */
   auditObjectBytes: 32 * 1024 * 1024,
+  /** Repositories whose graph a gate that serves remembers. */
+  servedRepositories: 1000,
   /** Largest file that remembers a release. */
   releaseBytes: 64 * 1024,
   /** Most reasons that one entry of it tells; the whole decision is kept beside. */

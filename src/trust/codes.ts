@@ -101,6 +101,34 @@ export const codes = {
     meaning: 'A file is not a Sigstore trusted root, or something in it is wrong.',
     remedy: 'Fetch it again from whoever runs the signing service.',
   },
+  SIGNING_SERVICE_UNREACHABLE: {
+    meaning: 'A certificate authority, log or time-stamp authority did not answer.',
+    remedy: 'Check its URL and the way to it, and sign again; nothing was written.',
+  },
+  SIGNING_SERVICE_REFUSED: {
+    meaning: 'A certificate authority, log or time-stamp authority answered with a refusal.',
+    remedy: 'Read what it said; with an authority, see that the identity token is fresh and its issuer known.',
+  },
+  SIGNING_SERVICE_ANSWER_INVALID: {
+    meaning: 'What a certificate authority, log or time-stamp authority answered is not what the protocol says.',
+    remedy: 'Check that the URL is that of such a service, and of the version that was named.',
+  },
+  SIGNING_URL_INVALID: {
+    meaning: 'The URL of a signing service is malformed, or leads over plain HTTP to another machine.',
+    remedy: 'Write https://HOST/; plain HTTP is for this machine alone.',
+  },
+  SIGNING_CONFIG_INVALID: {
+    meaning: 'A file is not a Sigstore signing configuration (v0.2), or it names no service that can be used now.',
+    remedy: 'Fetch it again from whoever runs the signing service, or name the services by their URLs.',
+  },
+  SIGNING_UNSUPPORTED: {
+    meaning: 'This kind of key, log and form of signature do not go together.',
+    remedy: 'Choose another key, leave the log out, or write bundles only.',
+  },
+  IDENTITY_TOKEN_INVALID: {
+    meaning: 'The OIDC token that says who signs cannot be read, or names nobody.',
+    remedy: 'Ask the issuer for a fresh token, meant for Sigstore (audience "sigstore").',
+  },
 } as const satisfies CodeTable
 
 export const failure = failures(codes)

@@ -1,7 +1,27 @@
 export { proofOf } from './proof.ts'
+export { keylessSignatory } from './sign/certificate-authority.ts'
+export { githubTokens, givenToken, type IdentityTokens } from './sign/identity-token.ts'
+export { type SealedStatement, type SigningMeans, sealMessage, sealStatement } from './sign/seal.ts'
+export { legacyAttestation, sealLegacySignature } from './sign/seal-legacy.ts'
+export { keySignatory, type Signatory, type SignedBy } from './sign/signatory.ts'
+export { parseSigningConfig, type SigningServices } from './sign/signing-config.ts'
+export {
+  formatSimpleSigning,
+  formatStatement,
+  imageSignatureType,
+  type StatementSubject,
+} from './sign/statement.ts'
+export { timeStampAuthority } from './sign/time-stamp-authority.ts'
+export { transparencyLog } from './sign/transparency-log.ts'
+export type { Testimony, Witness } from './sign/witness.ts'
 export { attachBundle } from './store/attach.ts'
 export { type GatherLimits, type GatherOptions, gatherProofs } from './store/gather-proofs.ts'
 export { type LegacyLayer, legacyAnnotations, legacyProof, parseLegacyProof } from './store/legacy-proof.ts'
 export { type BundleFacts, ProofCargo } from './store/proof-cargo.ts'
-export { bundleMediaType, dsseMediaType, simpleSigningMediaType } from './store/proof-media-types.ts'
+export {
+  bundleMediaType,
+  dsseMediaType,
+  formOfLayer,
+  simpleSigningMediaType,
+} from './store/proof-media-types.ts'
 export type * from './types.ts'

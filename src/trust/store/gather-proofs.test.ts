@@ -44,12 +44,10 @@ test('bundles, legacy signatures and attestations are found, each once', async (
   await cargo.addBundle(subject, Buffer.from('{"bundle":1}'), { predicateType, created: later })
   await cargo.addLegacySignature(subject, layer('payload', 'c2ln'), store)
   await cargo.addLegacySignature(subject, layer('payload', 'b3RoZXI='), store)
-  await cargo.addLegacyAttestation(
-    subject,
-    Buffer.from('{"envelope":1}'),
-    'https://slsa.dev/provenance/v1',
-    store,
-  )
+  const slsa = 'https://slsa.dev/provenance/v1'
+  const envelope = layer('{"envelope":1}', '')
+  const attested = { ...envelope, annotations: { ...envelope.annotations, predicateType: slsa } }
+  await cargo.addLegacyAttestation(subject, attested, store)
   await cargo.writeTo(store)
 
   const proofs = await all(store, subject)
@@ -63,10 +61,7 @@ test('bundles, legacy signatures and attestations are found, each once', async (
   assert.notEqual(first.digest, second.digest, 'one payload with two signatures')
   assert.deepEqual(parseLegacyProof(first.bytes), layer('payload', 'c2ln'))
   assert.equal(Buffer.from(parseLegacyProof(attestation.bytes).payload).toString(), '{"envelope":1}')
-  assert.equal(
-    parseLegacyProof(attestation.bytes).annotations.predicateType,
-    'https://slsa.dev/provenance/v1',
-  )
+  assert.equal(parseLegacyProof(attestation.bytes).annotations.predicateType, slsa)
   for (const { carrier } of proofs) assert.ok(carrier && store.held(carrier))
 })
 
@@ -118,7 +113,7 @@ test('what is listed and is not there, or damaged, is told of and hides nothing 
   const gone = await cargo.addBundle(subject, Buffer.from('{"gone":1}'), { predicateType, created })
   await cargo.addBundle(subject, Buffer.from('{"good":1}'), { predicateType, created })
   await cargo.addLegacySignature(subject, layer('gone too', 'c2ln'), store)
-  await cargo.addLegacyAttestation(subject, Buffer.from('{}'), 'x', store)
+  await cargo.addLegacyAttestation(subject, layer('{}', ''), store)
   await cargo.writeTo(store)
   await store.delete(digestOf(Buffer.from('{"gone":1}')))
   await store.delete(digestOf(Buffer.from('gone too')))

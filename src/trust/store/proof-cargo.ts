@@ -12,7 +12,7 @@ import {
 } from '#content/index.ts'
 import { type Descriptor, type Digest, digestOf, isObject, mediaTypes } from '#oci/index.ts'
 import { failure } from '../codes.ts'
-import { type LegacyLayer, legacyAnnotations } from './legacy-proof.ts'
+import type { LegacyLayer } from './legacy-proof.ts'
 import { bundleMediaType, dsseMediaType, simpleSigningMediaType } from './proof-media-types.ts'
 
 /** What the referrer of a bundle tells beside it, so that readers need not open it to choose. */
@@ -79,13 +79,10 @@ export class ProofCargo {
   /** A DSSE envelope under `sha256-HEX.att`, after those that `existing` holds there. */
   addLegacyAttestation(
     subject: Descriptor,
-    envelope: Uint8Array,
-    predicateType: string,
+    layer: LegacyLayer,
     existing: Source,
     options?: CallOptions,
   ): Promise<Descriptor> {
-    const annotations = { [legacyAnnotations.signature]: '', predicateType }
-    const layer = { payload: envelope, annotations }
     return this.#append(subject, 'att', dsseMediaType, layer, existing, options)
   }
 
