@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { isFailure, nodeFileSystem } from '#base/index.ts'
+import { type FileSystem, isFailure, nodeFileSystem } from '#base/index.ts'
 import { leafHash } from './hash.ts'
 import { noteSigner, noteVerifier } from './note-key.ts'
 import { openLog } from './open-log.ts'
@@ -175,4 +175,23 @@ test('a log is not opened under another name, nor without its checkpoint, nor da
   await assert.rejects(open(), failsWith('LOG_TILE_INVALID'))
   await rm(join(directory, 'checkpoint'))
   await assert.rejects(open(), failsWith('LOG_ROLLED_BACK'))
+})
+
+test('a log that failed to write goes on by itself', async (t) => {
+  const directory = await folder(t)
+  let isFull = false
+  const fs: FileSystem = {
+    ...nodeFileSystem,
+    async open(path, mode) {
+      if (isFull && path.includes('tile/0')) throw new Error('full')
+      return nodeFileSystem.open(path, mode)
+    },
+  }
+  await using log = await openLog({ directory, fs, origin, signer })
+  await log.append(entry(0))
+  isFull = true
+  await assert.rejects(log.append(Buffer.from('lost')), /full/)
+  isFull = false
+  assert.equal((await log.append(entry(1))).index, 1)
+  await assertWhole(log, 2, [])
 })

@@ -51,7 +51,6 @@ export function parseLogProof(proof: Uint8Array | string): LogProof {
   const end = text.indexOf('\n\n')
   if (end < 0) throw invalid('no empty line stands before a checkpoint')
   const checkpoint = text.slice(end + 2)
-  parseCheckpoint(checkpoint)
   const [first, ...lines] = text.slice(0, end).split('\n')
   if (first !== header) throw invalid(`its first line is not ${header}`)
   let extra: Uint8Array | undefined
@@ -70,6 +69,7 @@ export function parseLogProof(proof: Uint8Array | string): LogProof {
     if (hash?.length !== hashBytes) throw invalid('a line is not a hash of 32 bytes in base64')
     return hash
   })
+  parseCheckpoint(checkpoint)
   return { index, hashes, checkpoint, ...(extra && { extra }) }
 }
 
