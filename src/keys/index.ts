@@ -1,4 +1,5 @@
 export { keyAlgorithms } from './algorithm.ts'
+export * from './certificates/index.ts'
 export { codes } from './codes.ts'
 export { isKeyFile, openKeyFile, sealKeyFile } from './key-file.ts'
 export { formatPem, fromBase64, type PemBlock, parsePem } from './pem.ts'
