@@ -1,4 +1,5 @@
 export { type ArchiveContainer, openArchive } from './archive/container.ts'
+export type { Generation } from './archive/generations.ts'
 export { ArchiveWriter, type ArchiveWriterOptions } from './archive/writer.ts'
 export { codes, failure as contentFailure } from './codes.ts'
 export { copy, copyAll } from './copy.ts'

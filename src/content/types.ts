@@ -168,6 +168,8 @@ export interface Container extends Repositories {
   contents(): AsyncIterable<{ readonly digest: Digest; readonly size: number }>
   /** Contents that are left out on purpose, where the container marks them one by one. */
   readonly absent?: readonly Digest[]
+  /** What was a root once and is kept all the same, where the container forgets nothing. */
+  earlierRoots?(): Promise<readonly Descriptor[]>
   /** Reads every stored byte and judges it, where the container knows more than digests (its own framing). */
   verifyBytes?(options?: CallOptions): AsyncIterable<BytesVerdict>
   close(): Promise<void>

@@ -135,6 +135,10 @@ class GraphCheck {
       const platforms = descriptor.annotations?.[platformsAnnotation]
       queue.push({ descriptor, depth: 0, platforms, by: 'index.json' })
     }
+    for (const descriptor of (await this.#container.earlierRoots?.()) ?? []) {
+      const platforms = descriptor.annotations?.[platformsAnnotation]
+      queue.push({ descriptor, depth: 0, platforms, by: 'an earlier index.json' })
+    }
     for (let item = queue.pop(); item; item = queue.pop()) {
       const { descriptor, depth, platforms, by } = item
       if (this.reached.has(descriptor.digest)) continue

@@ -5,8 +5,9 @@ import { RootedRepositories, RootedSource } from '../rooted-repositories.ts'
 import type { ByteRange, CallOptions, Container, Root } from '../types.ts'
 import type { BytesVerdict } from '../verify.ts'
 import { bundlePath } from './format.ts'
+import { type Generation, generationsOf } from './generations.ts'
 import { ArchiveReader } from './reader.ts'
-import { readRoots } from './roots.ts'
+import { readEarlierRoots, readRoots } from './roots.ts'
 import { verifyArchiveBytes } from './verify-bytes.ts'
 
 /** A container that is Sealift's archive: it may hold a bundle.json, and knows what was left out. */
@@ -15,6 +16,8 @@ export interface ArchiveContainer extends Container {
   /** The bytes of bundle.json, verified, where there is one. */
   bundle(maxBytes: number): Promise<Uint8Array | undefined>
   readonly reader: ArchiveReader
+  /** Every state that the archive has had, the oldest first: each whole, and each with the digest of its index. */
+  generations(): Promise<readonly Generation[]>
 }
 
 /** Opens an archive to read: two reads. @throws ARCHIVE_INVALID, ARCHIVE_NEWER, FILE_SYSTEM */
@@ -46,6 +49,8 @@ export async function openArchive(
     verifyBytes: (options?: CallOptions): AsyncGenerator<BytesVerdict> => verifyArchiveBytes(reader, options),
     bundle: async (maxBytes) =>
       reader.fileEntry(bundlePath) ? reader.readFile(bundlePath, maxBytes) : undefined,
+    generations: () => generationsOf(reader),
+    earlierRoots: () => readEarlierRoots(reader),
     close: () => reader.close(),
   }
 }

@@ -74,6 +74,12 @@ export class ArchiveReader implements AsyncDisposable {
   async readFile(path: string, maxBytes: number): Promise<Uint8Array> {
     const entry = this.#files.get(path)
     if (!entry) throw failure('CONTENT_NOT_FOUND', `${this.path} holds no ${path}`)
+    return this.readEntry(entry, maxBytes)
+  }
+
+  /** The same of an entry in hand, also one of an earlier generation. @throws CONTENT_DAMAGED */
+  async readEntry(entry: FileEntry, maxBytes: number): Promise<Uint8Array> {
+    const { path } = entry
     if (entry.size > maxBytes)
       throw failure('ARCHIVE_INVALID', `${path} in ${this.path} is larger than ${maxBytes} bytes`)
     const bytes = await readAll(new StoredReader(this.file, entry.offset, 0, entry.size), entry.size)
