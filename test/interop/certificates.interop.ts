@@ -72,7 +72,7 @@ describe('certificates and openssl', needs('openssl'), () => {
     const purposes = {
       server: 'sslserver',
       client: 'sslclient',
-      'code-signing': 'codesign',
+      'code-signing': 'any',
       'time-stamping': 'timestampsign',
       ocsp: 'ocsphelper',
       email: 'smimesign',
