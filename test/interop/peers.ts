@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, globSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
@@ -22,6 +22,8 @@ export const peerNames = [
   'htpasswd',
   'openssl',
   'script',
+  'pg_ctl',
+  'tlog-read',
   'crane',
   'distribution',
   'conformance',
@@ -37,7 +39,14 @@ export const peerNames = [
 
 export type Peer = (typeof peerNames)[number]
 
-const folders = [join(peersCache, 'bin'), ...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin']
+const folders = [
+  join(peersCache, 'bin'),
+  ...(process.env.PATH ?? '').split(delimiter),
+  '/usr/sbin',
+  '/sbin',
+  // Debian keeps the server's programs of each version apart.
+  ...globSync('/usr/lib/postgresql/*/bin'),
+]
 
 /** The path of a peer's program; undefined where it is not installed. */
 export function findPeer(name: Peer): string | undefined {
