@@ -1,9 +1,9 @@
 //! Makes a WebAssembly module count what it does, so that a limit on its work is a count and not a time.
 //!
 //! Two globals are added and exported for the host to set before a call and to read after it:
-//! - `fuel` (i64): every function takes the number of its instructions outside of loops on entry, every loop the
-//!   number of its own on each round, and bulk memory instructions an eighth of the bytes that they touch. Below
-//!   zero the module traps. What is counted is a function of the module and its input alone.
+//! - `fuel` (i64): what runs takes the number of its instructions: a function on entry, a loop on each round, an arm
+//!   of a branch where it is long; bulk memory instructions an eighth of the bytes that they touch. Below zero the
+//!   module traps. Never less is counted than runs, and the count is a function of the module and its input alone.
 //! - `room` (i32): slots of stack left. Every function that calls takes as many as it has locals, and gives them
 //!   back when it returns. Below zero the module traps, long before the engine's own stack ends: where that ends
 //!   depends on the machine, its compiler tiers and its mood.
@@ -128,8 +128,8 @@ impl Meter {
             }
         }
         let mut depth = 0i32;
-        let mut loops = costs.loops.iter();
-        for operator in operators {
+        let mut counts = costs.after.iter().peekable();
+        for (at, operator) in operators.into_iter().enumerate() {
             match operator {
                 Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => depth += 1,
                 Operator::End => depth -= 1,
@@ -142,7 +142,6 @@ impl Meter {
                 }
                 _ => {}
             }
-            let starts_loop = matches!(operator, Operator::Loop { .. });
             match operator {
                 Operator::Return if costs.calls => {
                     out.instruction(&Instruction::Br(depth as u32));
@@ -152,11 +151,11 @@ impl Meter {
                     out.instruction(&instruction);
                 }
             }
-            if starts_loop {
-                let cost = *loops.next().context("a loop that was not counted")?;
-                self.charge(&mut out, &[Instruction::I64Const(cost)], fuel_local);
+            while let Some((_, cost)) = counts.next_if(|(after, _)| *after == at) {
+                self.charge(&mut out, &[Instruction::I64Const(*cost)], fuel_local);
             }
         }
+        ensure!(counts.peek().is_none(), "a count that found no place");
         ensure!(depth == -1, "a body whose blocks do not match");
         if costs.calls {
             for instruction in [
@@ -207,40 +206,99 @@ impl Meter {
     }
 }
 
-/// How many instructions one body has, each counted where it stands: in the innermost loop, or outside of all.
+/// What one body takes, and where.
 struct Costs {
+    /// On entry.
     entry: i64,
-    /// In the order in which the loops begin.
-    loops: Vec<i64>,
+    /// After which operators, in order. At the head of a loop there is always one.
+    after: Vec<(usize, i64)>,
     calls: bool,
 }
 
+/// A straight piece of a block: from its beginning, the end of a block inside of it, or a branch out of it.
+struct Piece {
+    after: usize,
+    cost: i64,
+}
+
+enum Kind {
+    Body,
+    Block,
+    Loop,
+    Arm,
+}
+
+/// From how many instructions on a piece or an arm is counted where it stands. Smaller ones count as if they were
+/// always reached: counting them would cost more than they do.
+const WORTH_COUNTING: i64 = 32;
+
 impl Costs {
     fn of(operators: &[Operator<'_>]) -> Self {
-        let mut costs = Costs { entry: 0, loops: vec![], calls: false };
-        // For each open block, the loop that it stands in or is.
-        let mut open: Vec<Option<usize>> = vec![None];
-        for operator in operators {
-            let inside = open.last().copied().flatten();
-            match inside {
-                Some(number) => costs.loops[number] += 1,
-                None => costs.entry += 1,
+        let mut costs = Costs { entry: 0, after: vec![], calls: false };
+        let mut open = vec![(Kind::Body, vec![Piece { after: 0, cost: 0 }])];
+        for (at, operator) in operators.iter().enumerate() {
+            if let Some(piece) = open.last_mut().and_then(|(_, pieces)| pieces.last_mut()) {
+                piece.cost += 1;
             }
-            match operator {
-                Operator::Loop { .. } => {
-                    open.push(Some(costs.loops.len()));
-                    costs.loops.push(1);
+            let opens = match operator {
+                Operator::Block { .. } => Some(Kind::Block),
+                Operator::Loop { .. } => Some(Kind::Loop),
+                Operator::If { .. } | Operator::Else => Some(Kind::Arm),
+                Operator::Call { .. } | Operator::CallIndirect { .. } => {
+                    costs.calls = true;
+                    None
                 }
-                Operator::Block { .. } | Operator::If { .. } => open.push(inside),
-                Operator::End => {
-                    open.pop();
-                }
-                Operator::Call { .. } | Operator::CallIndirect { .. } => costs.calls = true,
-                _ => {}
+                _ => None,
+            };
+            if matches!(operator, Operator::Else | Operator::End) {
+                costs.close(&mut open);
+            }
+            if let Some(kind) = opens {
+                open.push((kind, vec![Piece { after: at, cost: 0 }]));
+            } else if let (true, Some((_, pieces))) = (ends_piece(operator), open.last_mut()) {
+                pieces.push(Piece { after: at, cost: 0 });
             }
         }
+        costs.after.sort_unstable();
         costs
     }
+
+    fn close(&mut self, open: &mut Vec<(Kind, Vec<Piece>)>) {
+        let Some((kind, pieces)) = open.pop() else { return };
+        let mut own = 0;
+        for (number, piece) in pieces.iter().enumerate() {
+            if number > 0 && piece.cost >= WORTH_COUNTING {
+                self.after.push((piece.after, piece.cost));
+            } else {
+                own += piece.cost;
+            }
+        }
+        let counted_here = match kind {
+            Kind::Body | Kind::Block => false,
+            Kind::Loop => true,
+            Kind::Arm => own >= WORTH_COUNTING,
+        };
+        if counted_here {
+            self.after.push((pieces[0].after, own));
+        } else if let Some(piece) = open.last_mut().and_then(|(_, pieces)| pieces.last_mut()) {
+            piece.cost += own;
+        } else {
+            self.entry = own;
+        }
+    }
+}
+
+/// What comes after it need not be reached from what comes before.
+fn ends_piece(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::End
+            | Operator::Br { .. }
+            | Operator::BrIf { .. }
+            | Operator::BrTable { .. }
+            | Operator::Return
+            | Operator::Unreachable
+    )
 }
 
 impl Reencode for Meter {

@@ -4,6 +4,7 @@ declare namespace WebAssembly {
   type ModuleImports = Record<string, ((...args: never[]) => unknown) | Memory>
   class Module {
     constructor(bytes: Uint8Array)
+    static imports(module: Module): { module: string; name: string; kind: string }[]
   }
   class Instance {
     constructor(module: Module, imports: Record<string, ModuleImports>)
