@@ -45,10 +45,6 @@ export const codes = {
       'A gate was asked about nothing, or about a reference whose digest is another one than the content has.',
     remedy: 'Name at least one content, and each by the digest that its reference has.',
   },
-  NOT_ADMITTED: {
-    meaning: 'The policy does not let this content in.',
-    remedy: 'The reasons above say what is missing. Ask the publisher for it, or the owner of the policy.',
-  },
 } as const satisfies CodeTable
 
 export const failure = failures(codes)

@@ -26,5 +26,6 @@ export { type KnownRelease, KnownReleases, type ReleaseMemory } from './releases
 export { type Release, releasePredicate, releaseSchema } from './releases/release.ts'
 export { releaseDirectory } from './releases/release-file.ts'
 export { type PreparedRules, prepareRules, type Rules } from './rules.ts'
+export { type ServedContent, ServingGate, type ServingGateOptions } from './serving/serving-gate.ts'
 export type * from './types.ts'
 export { actions, environments } from './types.ts'

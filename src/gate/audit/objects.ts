@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import {
   canonicalJson,
   type FileSystem,
@@ -66,12 +66,20 @@ export class DirectoryObjects implements Objects {
     const path = this.#path(digest)
     const stat = await this.#fs.stat(path)
     // A file of another size was damaged since: it is written anew.
-    if (stat?.kind !== 'file' || stat.sizeBytes !== bytes.length) {
-      await this.#fs.makeDirectory(join(path, '..'))
+    if (stat?.kind === 'file' && stat.sizeBytes === bytes.length) await this.#settle(path)
+    else {
+      await this.#fs.makeDirectory(dirname(path))
       await replaceFile(this.#fs, path, bytes)
     }
     if (this.#kept.size >= limits.knownDigests) this.#kept.clear()
     this.#kept.add(digest)
+  }
+
+  /** A kill may have come between the name and its being durable. */
+  async #settle(path: string): Promise<void> {
+    const file = await this.#fs.open(path, 'read')
+    await file.sync().finally(() => file.close())
+    await this.#fs.syncDirectory(dirname(path))
   }
 
   #path(digest: Digest): string {
