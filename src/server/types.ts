@@ -1,4 +1,4 @@
-import type { Environment, WithProofs, Subject } from '#gate/index.ts'
+import type { Environment, Subject, WithProofs } from '#gate/index.ts'
 import type { Digest, Reference } from '#oci/index.ts'
 
 /** A reference that says which content, once and for all. */

@@ -40,7 +40,7 @@ test('a signed pod is admitted, with one question for all of its containers', as
   const [question] = gate.questions
   assert.equal(question?.action, 'admit')
   assert.deepEqual(
-    question?.subjects.map(({ reference }) => reference),
+    question?.subjects.map(({ reference, digest }) => `${reference}@${digest}`),
     [web, db],
   )
   assert.deepEqual(question?.principal, { kind: 'user', name: 'jo', groups: ['system:authenticated'] })

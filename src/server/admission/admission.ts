@@ -1,7 +1,7 @@
 import { type AdmissionLimits, admissionLimits } from '#base/index.ts'
 import { parallel } from '#content/index.ts'
 import type { Environment, Gate, Question, Subject, Verdict } from '#gate/index.ts'
-import { formatReference } from '#oci/index.ts'
+import { formatReference, makeReference } from '#oci/index.ts'
 import type { Reason } from '#policy/index.ts'
 import { failure } from '../codes.ts'
 import type { Answer, Replacement } from '../review/answer.ts'
@@ -155,8 +155,12 @@ interface Looked {
 
 const subjectOf = (found: FoundSubject, reference: PinnedReference): Subject => ({
   ...found,
-  reference: formatReference(reference),
+  reference: nameOf(reference),
 })
+
+/** The name without the digest, which stands beside it: what patterns of policies are held against. */
+const nameOf = ({ registry, repository, tag }: PinnedReference): string =>
+  formatReference(makeReference({ registry, repository, tag }))
 
 /** Reasons that name a content are told of its image; the others of all. */
 function objectionsOf(reasons: readonly Reason[], looked: readonly Looked[]): Objection[] {
