@@ -14,6 +14,12 @@ export {
 export { timeStampAuthority } from './sign/time-stamp-authority.ts'
 export { transparencyLog } from './sign/transparency-log.ts'
 export type { Testimony, Witness } from './sign/witness.ts'
+export {
+  archiveRootName,
+  archiveSignatureFile,
+  gatherArchiveProofs,
+  type SignedArchive,
+} from './store/archive-proofs.ts'
 export { attachBundle } from './store/attach.ts'
 export { type GatherLimits, type GatherOptions, gatherProofs } from './store/gather-proofs.ts'
 export { type LegacyLayer, legacyAnnotations, legacyProof, parseLegacyProof } from './store/legacy-proof.ts'
