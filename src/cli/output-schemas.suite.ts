@@ -137,6 +137,14 @@ export const outputSchemas = {
     roots: Type.Array(object({ from: optional(text), to: text, digest, mediaType: text })),
     ...copied,
   }),
+  sign: object({
+    location: text,
+    signed: Type.Array(
+      object({ reference: optional(text), digest, bundle: digest, legacy: optional(digest) }),
+    ),
+    archive: optional(object({ root: digest, generation: count })),
+    whole: optional(object({ digest, file: text })),
+  }),
   inspect: object({
     location: text,
     kind: Type.Enum(['registry', 'layout', 'oci-archive', 'docker-archive', 'archive', 'bundle', 'file']),

@@ -20,6 +20,7 @@ import { registryServe } from './commands/registry-serve.ts'
 import { relocate } from './commands/relocate.ts'
 import { serve } from './commands/serve.ts'
 import { show } from './commands/show.ts'
+import { sign } from './commands/sign.ts'
 import { tree } from './commands/tree.ts'
 import { uninstall } from './commands/uninstall.ts'
 import { upgrade } from './commands/upgrade.ts'
@@ -49,6 +50,7 @@ const commands = {
   inspect,
   ls,
   tree,
+  sign,
   verify,
   key,
   serve,

@@ -15,6 +15,14 @@ export interface Settings {
   readonly stateDir?: string
   /** Registries that are asked over plain HTTP though they are not on loopback: HOST or HOST:PORT. */
   readonly plainHttp?: readonly string[]
+  /** The trust policy by which content is let in: an absolute path. */
+  readonly policy?: string
+  /** Whose obligations of that policy count. */
+  readonly environment?: 'build' | 'trial' | 'production'
+  /** Where decisions are recorded: an absolute path. */
+  readonly auditDir?: string
+  /** Whether `sign` and `attest` write cosign's older form beside bundles. */
+  readonly legacySignatures?: boolean
   /** Where a registry's content is also to be had, asked first and in this order: HOST to URLs. Reading only. */
   readonly mirrors?: Readonly<Record<string, readonly string[]>>
 }
@@ -59,6 +67,24 @@ export const readings: Readonly<Record<keyof Settings, Reading>> = {
     read: (value) => (typeof value === 'string' && isAbsolute(value) ? value : undefined),
     expects: 'an absolute path',
   },
+  policy: {
+    variable: 'SEALIFT_POLICY',
+    inProject: false,
+    read: (value) => (typeof value === 'string' && isAbsolute(value) ? value : undefined),
+    expects: 'an absolute path',
+  },
+  environment: {
+    variable: 'SEALIFT_ENVIRONMENT',
+    inProject: false,
+    read: (value) => (['build', 'trial', 'production'].includes(value as string) ? value : undefined),
+    expects: 'build, trial or production',
+  },
+  auditDir: {
+    variable: 'SEALIFT_AUDIT_DIR',
+    inProject: false,
+    read: (value) => (typeof value === 'string' && isAbsolute(value) ? value : undefined),
+    expects: 'an absolute path',
+  },
   plainHttp: {
     variable: 'SEALIFT_PLAIN_HTTP',
     inProject: false,
@@ -69,6 +95,13 @@ export const readings: Readonly<Record<keyof Settings, Reading>> = {
         : undefined
     },
     expects: 'a list of registries, each HOST or HOST:PORT',
+  },
+  legacySignatures: {
+    variable: 'SEALIFT_LEGACY_SIGNATURES',
+    inProject: true,
+    read: (value) =>
+      value === true || value === 'true' ? true : value === false || value === 'false' ? false : undefined,
+    expects: 'true or false',
   },
   mirrors: {
     variable: 'SEALIFT_MIRRORS',
