@@ -23,7 +23,7 @@ export const peerNames = [
   'openssl',
   'script',
   'pg_ctl',
-  'tlog-read',
+  'tlog-peer',
   'crane',
   'distribution',
   'conformance',
