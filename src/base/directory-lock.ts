@@ -51,7 +51,7 @@ export async function lockDirectory(
     await (await fs.open(join(own, mine.name), 'exclusive')).close()
     for (let waitedMs = 0; !(await taken(fs, own, lock)); waitedMs += pollMs) {
       signal?.throwIfAborted()
-      await breakAbandoned(fs, lock)
+      if (await breakAbandoned(fs, lock)) continue
       if (waitedMs >= waitMs) {
         await release()
         return undefined
@@ -78,11 +78,16 @@ async function taken(fs: FileSystem, own: string, lock: string): Promise<boolean
   }
 }
 
-async function breakAbandoned(fs: FileSystem, lock: string): Promise<void> {
+/** @returns whether the lock may be free now */
+async function breakAbandoned(fs: FileSystem, lock: string): Promise<boolean> {
+  let isBroken = false
   for (const { name } of await fs.list(lock)) {
     const stat = await fs.stat(join(lock, name))
-    if (stat && isAbandoned(name, stat.modifiedMs, { silentMs })) await fs.remove(join(lock, name))
+    if (!stat || !isAbandoned(name, stat.modifiedMs, { silentMs })) continue
+    await fs.remove(join(lock, name))
+    isBroken = true
   }
+  return isBroken
 }
 
 /** What waiting processes that were killed left. */
