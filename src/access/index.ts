@@ -1,1 +1,7 @@
+export { type AccessFacts, accessFacts } from './access-facts.ts'
+export { codes, failure as accessFailure } from './codes.ts'
+export { grantFor, grantsOf, isProtected, mayDo, mayDoEverywhere, rolesFor } from './decide-access.ts'
+export { parseAccessRules } from './parse-access-rules.ts'
+export { anonymousPrincipal, formatPrincipal, parsePrincipal } from './principal.ts'
+export { roles, roleVerbs, verbs } from './roles.ts'
 export type * from './types.ts'

@@ -102,6 +102,9 @@ export const limits = {
   chartFileBytes: 1024 * 1024,
   /** Most bytes of a chart that are unpacked to find its Chart.yaml. */
   chartSearchBytes: 64 * 1024 * 1024,
+  /** Largest file of access rules, and most grants in it. */
+  accessRulesBytes: 1024 * 1024,
+  accessGrants: 10_000,
   /** Longest password of a key, in bytes. */
   passwordBytes: 4096,
   /** Largest public, private or encrypted key, as text or bytes. */
@@ -111,6 +114,8 @@ export const limits = {
   /** Largest of them (an SBOM in its envelope), and the most bytes of all that one content has. */
   proofBytes: 32 * 1024 * 1024,
   proofBytesInAll: 512 * 1024 * 1024,
+  /** Largest predicate that is signed: in its envelope, in base64, it has to fit into a proof. */
+  predicateBytes: 20 * 1024 * 1024,
   /** Longest wait for a certificate authority, log or time-stamp authority, in milliseconds; Rekor v2 batches. */
   signingMs: 60_000,
   /** Repeats of one question to such a service. */
