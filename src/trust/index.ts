@@ -1,6 +1,7 @@
 export { proofOf } from './proof.ts'
 export { keylessSignatory } from './sign/certificate-authority.ts'
 export { githubTokens, givenToken, type IdentityTokens } from './sign/identity-token.ts'
+export { parsePredicate, predicateNames, predicateType } from './sign/predicates.ts'
 export { type SealedStatement, type SigningMeans, sealMessage, sealStatement } from './sign/seal.ts'
 export { legacyAttestation, sealLegacySignature } from './sign/seal-legacy.ts'
 export { keySignatory, type Signatory, type SignedBy } from './sign/signatory.ts'
