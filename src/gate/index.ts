@@ -11,8 +11,19 @@ export {
   type RecordedSubject,
 } from './audit/record.ts'
 export { type Difference, type Replayed, type ReplayOptions, replay } from './audit/replay.ts'
+export { SharedAudit, type SharedAuditOptions } from './audit/shared-audit.ts'
 export { codes as gateCodes } from './codes.ts'
 export { ContentGate, type ContentGateOptions } from './content-gate.ts'
+export type { EntryPlace } from './export/audit-event.ts'
+export { toCef } from './export/cef.ts'
+export { toOcsf } from './export/ocsf.ts'
+export { frameSyslog, type SyslogOptions, toSyslog } from './export/syslog.ts'
+export {
+  type SummaryOptions,
+  type SummaryStatement,
+  toVerificationSummaries,
+  verificationSummaryType,
+} from './export/verification-summary.ts'
 export { archiveHolder, manifestHolder } from './holder.ts'
 export { qrPng, qrText } from './receipts/qr-code.ts'
 export {
