@@ -196,6 +196,8 @@ export const serverLimits = {
   bcryptCost: 14,
   /** Password checks that wait for their turn; one more is answered 429. */
   passwordChecks: 64,
+  /** Records of public readings that may wait to be kept; with more the readers wait. */
+  accessRecords: 1024,
   /** Passwords whose check is remembered. */
   passwordsRemembered: 4096,
 } as const

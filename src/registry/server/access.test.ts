@@ -116,7 +116,7 @@ test('whoever decides is asked about everything, and is obeyed', async () => {
   assert.deepEqual(await ask('PUT', '/v2/open/manifests/t', manifestOf(config)), [201, 'push open t'])
   assert.deepEqual(await ask('PUT', '/v2/shut/manifests/t', manifestOf(config)), [401, 'push shut t'])
   assert.deepEqual(await ask('DELETE', '/v2/shut/manifests/t'), [401, 'delete shut t'])
-  assert.deepEqual(await ask('GET', '/v2/shut/tags/list'), [401, 'pull shut '])
+  assert.deepEqual(await ask('GET', '/v2/shut/tags/list'), [401, 'list shut '])
   assert.deepEqual(await ask('GET', `/v2/shut/referrers/${config.digest}`), [
     401,
     `pull shut ${config.digest}`,

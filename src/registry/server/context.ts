@@ -1,6 +1,7 @@
 import type { ServerLimits } from '#base/index.ts'
 import { isStore, type Repositories, type Store } from '#content/index.ts'
-import type { Access } from './access.ts'
+import type { Access, AccessDecision, AccessRequest } from './access.ts'
+import type { AccessRecords } from './access-records.ts'
 import type { Admission } from './admission.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import type { Counters } from './counters.ts'
@@ -21,6 +22,7 @@ export interface Context {
   readonly sparse: Sparse
   /** Absent where everybody may do everything. */
   readonly access: Access | undefined
+  readonly records: AccessRecords
   /** Absent where every content may be sent. */
   readonly admission: Admission | undefined
   /** Whether users prove who they are. */
@@ -47,19 +49,39 @@ export interface Resource {
   readonly methods: Readonly<Record<string, Operation>>
 }
 
-/** @throws Refusal 401 or 403 */
+const everything: AccessDecision = { allowed: true, isPublic: true }
+
+/**
+ * Asks whoever decides. The refusal of somebody who is known is recorded; strangers are asked who they are instead.
+ * @throws Refusal 401 or 403
+ */
 export async function authorize(
-  { access }: Context,
+  { access, records }: Context,
   exchange: Exchange,
-  verb: 'pull' | 'push' | 'delete' | 'catalog',
+  verb: AccessRequest['verb'],
   repository?: string,
-): Promise<void> {
-  if (!access) return
-  const decision = await access(exchange.question(verb, repository), exchange.signal)
-  if (decision.allowed) return
+): Promise<AccessDecision> {
+  if (!access) return everything
+  const question = exchange.question(verb, repository)
+  const decision = await access(question, exchange.signal)
+  if (decision.allowed) return decision
   const message = decision.reason ?? `${verb} is not allowed here`
   if (exchange.principal.kind === 'anonymous') throw unauthorized(message)
+  await records.add({ ...question, allowed: false, reason: message }, false)
   throw new Refusal(403, 'DENIED', message)
+}
+
+/** Records what is about to be done with a content, where that was allowed. To be waited for before it is done. */
+export async function recordUse(
+  { records }: Context,
+  exchange: Exchange,
+  verb: AccessRequest['verb'],
+  use: { readonly name: string; readonly decision: AccessDecision; readonly digest?: string },
+): Promise<void> {
+  if (!records.areKept) return
+  const { name, decision, digest } = use
+  const record = { ...exchange.question(verb, name), ...(digest !== undefined && { digest }), allowed: true }
+  await records.add(record, decision.isPublic === true)
 }
 
 /** RFC 7617. The challenge is what makes clients send the password that they have. */

@@ -1,8 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
+import { type AccessRules, parseAccessRules } from '#access/index.ts'
 import { limits as baseLimits, nodeFileSystem, type ServerLimits, serverLimits } from '#base/index.ts'
-import { passwordAccess } from './access.ts'
+import { passwordAccess, rulesAccess } from './access.ts'
+import { AccessRecords } from './access-records.ts'
 import { threadComparer } from './authentication/compare-password.ts'
 import { type PasswordFile, parsePasswordFile } from './authentication/password-file.ts'
 import { Passwords } from './authentication/passwords.ts'
@@ -44,6 +46,7 @@ class Registry implements RegistryServer {
   #tlsFiles: WatchedFiles<TlsFiles> | undefined
   #passwordFile: WatchedFiles<PasswordFile> | undefined
   #passwords: Passwords | undefined
+  #rulesFile: WatchedFiles<AccessRules> | undefined
   #inWork = 0
   #bodies = 0
   #stopping: Promise<void> | undefined
@@ -76,6 +79,7 @@ class Registry implements RegistryServer {
   async reload(): Promise<void> {
     await this.#tlsFiles?.reload()
     await this.#passwordFile?.reload()
+    await this.#rulesFile?.reload()
   }
 
   async close({ graceMs = 10_000 }: { readonly graceMs?: number } = {}): Promise<void> {
@@ -95,21 +99,31 @@ class Registry implements RegistryServer {
     while (this.#inWork > 0) await new Promise((resolve) => setTimeout(resolve, 5))
     this.#context.slowBodies.stop()
     await this.#context.sessions.close()
+    await this.#context.records.close()
     this.#tlsFiles?.[Symbol.dispose]()
     this.#passwordFile?.[Symbol.dispose]()
+    this.#rulesFile?.[Symbol.dispose]()
     await this.#comparer[Symbol.asyncDispose]()
     this.#log({ event: 'stopped', level: 'info' })
   }
 
   #makeContext(): Context {
-    const { repositories, sparse = 'manifests', htpasswd } = this.#options
+    const { repositories, sparse = 'manifests', htpasswd, accessRules } = this.#options
     const limits = this.#limits
     const buffers = new BufferPool(limits.bufferBytes)
     const sessions = new UploadSessions({ ...limits, now: this.#now })
     return {
       repositories,
       sparse,
-      access: this.#options.access ?? (htpasswd && passwordAccess(htpasswd.anonymousPull ?? false)),
+      access:
+        this.#options.access ??
+        (accessRules && rulesAccess(() => this.#rulesFile!.value)) ??
+        (htpasswd && passwordAccess(htpasswd.anonymousPull ?? false)),
+      records: new AccessRecords(
+        this.#options.onAccess,
+        (error) => this.#log({ event: 'failure', level: 'error', route: 'access record', error }),
+        limits.accessRecords,
+      ),
       admission: this.#options.admission,
       hasPasswords: htpasswd !== undefined,
       limits,
@@ -137,7 +151,7 @@ class Registry implements RegistryServer {
   }
 
   async #openFiles(): Promise<void> {
-    const { tls, htpasswd, fs = nodeFileSystem, reloadMs = 5000 } = this.#options
+    const { tls, htpasswd, accessRules, fs = nodeFileSystem, reloadMs = 5000 } = this.#options
     if (tls && !this.#tlsFiles) {
       this.#tlsFiles = await WatchedFiles.open({
         fs,
@@ -151,6 +165,17 @@ class Registry implements RegistryServer {
         },
       })
       this.#tlsFiles.watch(reloadMs)
+    }
+    if (accessRules && !this.#rulesFile) {
+      this.#rulesFile = await WatchedFiles.open({
+        fs,
+        paths: [accessRules.path],
+        // One more than may be: a file that is cut off could say less than it does.
+        maxBytes: baseLimits.accessRulesBytes + 1,
+        parse: ([bytes]) => parseAccessRules(bytes!.toString()),
+        onChange: (change) => this.#tellReload('access rules', change),
+      })
+      this.#rulesFile.watch(reloadMs)
     }
     if (htpasswd && !this.#passwordFile) {
       const file = await WatchedFiles.open({

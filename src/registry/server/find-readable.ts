@@ -1,5 +1,6 @@
 import type { Repository } from '#content/index.ts'
 import { isRegistryHost } from '#oci/index.ts'
+import type { AccessDecision } from './access.ts'
 import { authorize, type Context } from './context.ts'
 import type { Exchange } from './exchange.ts'
 import { Refusal, type WireCode } from './refusal.ts'
@@ -9,6 +10,8 @@ export interface Readable<T> {
   readonly repository: Repository
   readonly name: string
   readonly found: T
+  /** Why it may be read. */
+  readonly decision: AccessDecision
 }
 
 /**
@@ -23,12 +26,14 @@ export async function findReadable<T>(
   path: string,
   missing: WireCode,
   look: (repository: Repository) => Promise<T | undefined>,
+  verb: 'pull' | 'list' = 'pull',
 ): Promise<Readable<T>> {
   let refusal: unknown
   let anyRepository = false
   for (const name of candidates(exchange, path)) {
+    let decision: AccessDecision
     try {
-      await authorize(context, exchange, 'pull', name)
+      decision = await authorize(context, exchange, verb, name)
     } catch (error) {
       refusal = error
       continue
@@ -37,7 +42,7 @@ export async function findReadable<T>(
     if (!repository) continue
     anyRepository = true
     const found = await look(repository)
-    if (found !== undefined) return { repository, name, found }
+    if (found !== undefined) return { repository, name, found, decision }
   }
   if (refusal !== undefined) throw refusal
   if (!anyRepository) throw new Refusal(404, 'NAME_UNKNOWN', `there is no repository ${path}`)

@@ -1,4 +1,5 @@
 export type { Access, AccessDecision, AccessRequest, Principal } from './access.ts'
+export type { AccessRecord, OnAccess } from './access-records.ts'
 export type { Admission, AdmissionRequest } from './admission.ts'
 export { type PasswordComparer, threadComparer } from './authentication/compare-password.ts'
 export { codes as serverCodes } from './codes.ts'

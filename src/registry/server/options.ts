@@ -1,6 +1,7 @@
 import type { FileSystem, ServerLimits } from '#base/index.ts'
 import type { Repositories } from '#content/index.ts'
 import type { Access } from './access.ts'
+import type { OnAccess } from './access-records.ts'
 import type { Admission } from './admission.ts'
 import type { PasswordComparer } from './authentication/compare-password.ts'
 import type { Sparse } from './context.ts'
@@ -11,6 +12,14 @@ export interface RegistryServerOptions {
   readonly repositories: Repositories
   /** Decides every request. Without it: everybody may do everything, or users may, where there are passwords. */
   readonly access?: Access
+  /** A file of access rules (docs/access.md), read again when it changes; not looked at where there is an `access`. */
+  readonly accessRules?: { readonly path: string }
+  /**
+   * Keeps a record of each reading of content, each push and deletion of manifests and mount, and each refusal of
+   * somebody who is known. Where not everybody may read, nothing is sent before the record is kept, and nothing at
+   * all where keeping it fails.
+   */
+  readonly onAccess?: OnAccess
   /** Decides for each content whether its bytes may be sent. Without it all may. */
   readonly admission?: Admission
   /** PEM files; they are read again when they change. */

@@ -3,7 +3,7 @@ import type { Repository } from '#content/index.ts'
 import { type Descriptor, isManifestType, mediaTypes } from '#oci/index.ts'
 import { admit } from '../admission.ts'
 import { contentRange, parseRange, type SatisfiableRange } from '../byte-range.ts'
-import { authorize, type Context, type Resource, storeToChange } from '../context.ts'
+import { authorize, type Context, type Resource, recordUse, storeToChange } from '../context.ts'
 import type { Exchange } from '../exchange.ts'
 import { findReadable } from '../find-readable.ts'
 import { Refusal } from '../refusal.ts'
@@ -26,7 +26,7 @@ export const blob: Resource = {
     async DELETE(context, exchange) {
       const name = repositoryOf(exchange)
       const digest = digestFrom(namedIn(exchange))
-      await authorize(context, exchange, 'delete', name)
+      const decision = await authorize(context, exchange, 'delete', name)
       const store = await storeToChange(context, name, exchange)
       const content = await store.find(digest)
       if (content && isManifestType(content.mediaType)) {
@@ -34,6 +34,7 @@ export const blob: Resource = {
           headers: { Allow: 'GET, HEAD' },
         })
       }
+      await recordUse(context, exchange, 'delete', { name, decision, digest })
       const deleted = await store.delete(digest)
       context.verification.forget(digest)
       if (!deleted) throw new Refusal(404, 'BLOB_UNKNOWN', `there is no blob ${digest}`)
@@ -44,7 +45,7 @@ export const blob: Resource = {
 
 async function pull(context: Context, exchange: Exchange): Promise<void> {
   const digest = digestFrom(namedIn(exchange))
-  const { repository, name, found } = await findReadable(
+  const { repository, name, found, decision } = await findReadable(
     context,
     exchange,
     repositoryOf(exchange),
@@ -77,6 +78,7 @@ async function pull(context: Context, exchange: Exchange): Promise<void> {
     return
   }
   await admit(context, exchange, { name, repository, content: found })
+  await recordUse(context, exchange, 'pull', { name, decision, digest })
   await send(context, exchange, { repository, name, content: found, stamp }, range, headers)
 }
 

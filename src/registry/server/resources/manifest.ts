@@ -11,7 +11,7 @@ import {
   parseManifest,
 } from '#oci/index.ts'
 import { admit } from '../admission.ts'
-import { authorize, type Context, type Resource, storeToChange, storeToWrite } from '../context.ts'
+import { authorize, type Context, type Resource, recordUse, storeToChange, storeToWrite } from '../context.ts'
 import type { Exchange } from '../exchange.ts'
 import { findReadable } from '../find-readable.ts'
 import { promisedBytes, receiveBody } from '../receive-body.ts'
@@ -28,7 +28,7 @@ export const manifest: Resource = {
 
 async function pull(context: Context, exchange: Exchange): Promise<void> {
   const reference = namedIn(exchange)
-  const { repository, name, found } = await findReadable(
+  const { repository, name, found, decision } = await findReadable(
     context,
     exchange,
     repositoryOf(exchange),
@@ -45,6 +45,7 @@ async function pull(context: Context, exchange: Exchange): Promise<void> {
     return
   }
   await admit(context, exchange, { name, repository, content: found })
+  await recordUse(context, exchange, 'pull', { name, decision, digest })
   try {
     exchange.reply(200, headers, await context.manifests.read(repository, found, { signal: exchange.signal }))
   } catch (error) {
@@ -75,7 +76,7 @@ async function push(context: Context, exchange: Exchange): Promise<void> {
   const tags = tagsOf(context, exchange, reference)
   const expected = isDigest(reference) ? reference : undefined
   if (expected === undefined && reference.includes(':')) digestFrom(reference)
-  await authorize(context, exchange, 'push', name)
+  const decision = await authorize(context, exchange, 'push', name)
   const store = await storeToWrite(context, name)
   const bytes = await receiveManifest(context, exchange)
   const parsed = parseManifest(bytes, offeredType(exchange))
@@ -84,6 +85,7 @@ async function push(context: Context, exchange: Exchange): Promise<void> {
     throw new Refusal(400, 'DIGEST_INVALID', `the manifest has the digest ${digest}, not ${expected}`)
   }
   const absent = await absentChildren(store, parsed, context.sparse)
+  await recordUse(context, exchange, 'push', { name, decision, digest })
   const content: Descriptor = { mediaType: parsed.mediaType, digest, size: bytes.length }
   await store.write(content, async (offset) => bytesReader(bytes.subarray(offset)), {
     signal: exchange.signal,
@@ -144,9 +146,10 @@ async function remove(context: Context, exchange: Exchange): Promise<void> {
   const name = repositoryOf(exchange)
   const reference = namedIn(exchange)
   const digest: Digest | undefined = reference.includes(':') ? digestFrom(reference) : undefined
-  await authorize(context, exchange, 'delete', name)
+  const decision = await authorize(context, exchange, 'delete', name)
   const store = await storeToChange(context, name, exchange)
   const found = await find(store, reference)
+  if (found) await recordUse(context, exchange, 'delete', { name, decision, digest: found.digest })
   const deleted = found && (digest ? await store.delete(digest) : await store.untag(reference))
   if (!deleted) throw new Refusal(404, 'MANIFEST_UNKNOWN', `there is no manifest ${reference.slice(0, 140)}`)
   if (digest) context.verification.forget(digest)

@@ -1,5 +1,6 @@
 import { digestAlgorithm, digestOf, isDigest, isRepositoryName } from '#oci/index.ts'
-import { authorize, type Context, type Resource, storeToWrite } from '../context.ts'
+import type { AccessDecision } from '../access.ts'
+import { authorize, type Context, type Resource, recordUse, storeToWrite } from '../context.ts'
 import type { Exchange } from '../exchange.ts'
 import { promisedBytes } from '../receive-body.ts'
 import { Refusal } from '../refusal.ts'
@@ -28,13 +29,17 @@ async function mount(context: Context, exchange: Exchange, name: string): Promis
   const digest = exchange.query.get('mount')
   const from = exchange.query.get('from')
   if (!isDigest(digest) || (from !== null && !isRepositoryName(from))) return false
+  const source = from ?? '*'
+  let decision: AccessDecision
   try {
-    await authorize(context, exchange, 'pull', from ?? '*')
+    decision = await authorize(context, exchange, 'pull', source)
   } catch (error) {
     if (error instanceof Refusal) return false
     throw error
   }
   const store = await storeToWrite(context, name)
+  // What is mounted can be read from here on.
+  await recordUse(context, exchange, 'pull', { name: source, decision, digest })
   if (!(await store.mount(digest, from ?? undefined))) return false
   created(exchange, name, digest)
   return true
