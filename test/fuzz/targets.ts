@@ -1,0 +1,18 @@
+// The registry of fuzz targets. A room adds a file to targets/ and a line here.
+import { logTargets } from './targets/log.ts'
+
+/** A parser of what comes from outside. */
+export interface FuzzTarget {
+  readonly name: string
+  /** Inputs that are right or nearly so, made in code: what mutations begin with. */
+  readonly corpus: readonly (string | Uint8Array)[]
+  /** Texts that mean something to the parser, to be put anywhere. */
+  readonly words?: readonly string[]
+  /**
+   * Parses, and holds the result against itself where it can. A SealiftError is an answer; any other error is a find,
+   * as is one input that takes longer than a second. What it returns tells kinds of answers apart.
+   */
+  run(input: Uint8Array): unknown
+}
+
+export const targets: readonly FuzzTarget[] = [...logTargets]
