@@ -32,6 +32,10 @@ export const codes = {
       'The engine that evaluates policies could not be started, or gave up for a reason of this machine.',
     remedy: 'Install Sealift again if its files are damaged; report it otherwise.',
   },
+  TRUST_POLICY_INVALID: {
+    meaning: 'A trust policy is not YAML of the form that docs/trust-policy.md describes.',
+    remedy: 'Look at the line that the message names; `sealift policy init` writes one that is right.',
+  },
   POLICY_BUDGET: {
     meaning:
       'A decision took more instructions than it may, or nested its rules too deeply: the answer is no.',

@@ -1,4 +1,12 @@
 export { codes } from './codes.ts'
 export { type CompileOptions, compilePolicy, decisionRule } from './compile.ts'
 export { decide, decisionLimits, loadEngine } from './decide.ts'
+export {
+  type PolicyKey,
+  type PolicyRevocation,
+  parseTrustPolicy,
+  type TrustPolicy,
+  type TrustPolicySource,
+  trustRule,
+} from './trust-policy/parse-trust-policy.ts'
 export type * from './types.ts'
