@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { makeCorpus } from './corpus.ts'
+import { logGroup } from './groups/log.ts'
 import { packGroup } from './groups/pack.ts'
 import { pushGroup } from './groups/push.ts'
 import { registryGroup } from './groups/registry.ts'
@@ -43,6 +44,7 @@ try {
     serve: serveGroup,
     push: pushGroup,
     registry: registryGroup,
+    log: logGroup,
   }
   for (const [name, group] of Object.entries(groups)) {
     if (!name.includes(values.only)) continue

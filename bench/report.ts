@@ -26,6 +26,14 @@ export class Report {
       this.shortfalls.push(`${what}: ${round(value)} ${unit}, goal ${most}`)
   }
 
+  /** One rate without a peer, where more is better; `least` is the goal. */
+  goal(what: string, value: number, unit: string, least?: number): void {
+    const ratio = least === undefined ? '' : `goal: at least ${least} ${unit}`
+    this.#add({ what, who: 'sealift', value: `${round(value)} ${unit}`, ratio })
+    if (least !== undefined && value < least)
+      this.shortfalls.push(`${what}: ${round(value)} ${unit}, goal ${least}`)
+  }
+
   cost(what: string, who: string, { wallMs, cpuMs, peakBytes }: Cost, ratio = ''): void {
     const value = `${(wallMs / 1000).toFixed(2)} s, ${(cpuMs / 1000).toFixed(2)} CPU s, ${Math.round(peakBytes / 2 ** 20)} MiB`
     this.#add({ what, who, value, ratio })

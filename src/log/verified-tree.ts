@@ -20,7 +20,7 @@ const innerLevels = Math.log2(tileWidth)
 type Layers = readonly (readonly Uint8Array[])[]
 
 /** Full tiles that were verified; they stay true as long as the tree only grows. */
-export type TileCache = Map<string, Layers>
+export type TileCache = Map<number, Layers>
 
 /** One state of a log: what is read from the store is held against the root before it is used. */
 export class VerifiedTree implements Tree {
@@ -28,7 +28,7 @@ export class VerifiedTree implements Tree {
   readonly root: Uint8Array
   readonly #store: TileStore
   readonly #cache: TileCache
-  #edge: Promise<readonly Layers[]> | undefined
+  #edge: readonly Layers[] | undefined
 
   /** @param edge where it is known already, and true */
   constructor(store: TileStore, { size, root }: Tree, cache: TileCache = new Map(), edge?: RightEdge) {
@@ -36,13 +36,13 @@ export class VerifiedTree implements Tree {
     this.root = root
     this.#store = store
     this.#cache = cache
-    if (edge) this.#edge = Promise.resolve(edge.tails.map(layersOf))
+    if (edge) this.#edge = edge.tails.map(layersOf)
   }
 
   /** @throws LOG_TILE_INVALID */
   async entries(bundle: number): Promise<Uint8Array[]> {
     const width = widthOf(0, bundle, this.size)
-    const [leaves] = await this.#tile(0, bundle)
+    const [leaves] = await this.#tile({ level: 0, index: bundle })
     return readEntries(this.#store, { index: bundle, width }, leaves!)
   }
 
@@ -52,7 +52,7 @@ export class VerifiedTree implements Tree {
     if (!Number.isSafeInteger(index) || index < 0 || index >= size) {
       throw failure('LOG_ENTRY_MISSING', `there is no entry ${index} in a log of size ${size}`)
     }
-    return Promise.all(inclusionRanges(index, size).map((range) => this.#hash(range)))
+    return this.#hashes(inclusionRanges(index, size))
   }
 
   /** @throws LOG_ENTRY_MISSING, LOG_TILE_INVALID */
@@ -62,14 +62,13 @@ export class VerifiedTree implements Tree {
       throw failure('LOG_ENTRY_MISSING', `size ${to} of the log does not continue size ${from}`)
     }
     // The empty tree is a part of every tree, without proof.
-    const ranges = from === 0 ? [] : consistencyRanges(from, to)
-    return Promise.all(ranges.map((range) => this.#hash(range)))
+    return from === 0 ? [] : this.#hashes(consistencyRanges(from, to))
   }
 
   /** The root that the log had at a smaller size. @throws LOG_ENTRY_MISSING, LOG_TILE_INVALID */
   async rootAt(size: number): Promise<Uint8Array> {
     this.#assertSize(size)
-    return size === 0 ? emptyRoot : this.#hash({ from: 0, to: size })
+    return size === 0 ? emptyRoot : (await this.#hashes([{ from: 0, to: size }]))[0]!
   }
 
   #assertSize(size: number): void {
@@ -78,41 +77,63 @@ export class VerifiedTree implements Tree {
     }
   }
 
-  async #hash(range: LeafRange): Promise<Uint8Array> {
-    return foldSubtrees(await Promise.all(subtreesOf(range).map((subtree) => this.#node(subtree))))
+  /** The hashes over some ranges; only where a tile is not at hand this waits. */
+  async #hashes(ranges: readonly LeafRange[]): Promise<Uint8Array[]> {
+    const wanted = ranges.map((range) => subtreesOf(range).map(placeOf))
+    const tiles = new Map<number, Layers>()
+    for (const place of wanted.flat()) {
+      const key = keyOf(place)
+      if (!tiles.has(key)) tiles.set(key, this.#known(place) ?? (await this.#tile(place)))
+    }
+    return wanted.map((places) =>
+      foldSubtrees(places.map((place) => tiles.get(keyOf(place))![place.layer]![place.at]!)),
+    )
   }
 
-  async #node({ level, index }: Subtree): Promise<Uint8Array> {
-    const inner = level % innerLevels
-    const width = tileWidth / 2 ** inner
-    const layers = await this.#tile((level - inner) / innerLevels, Math.floor(index / width))
-    return layers[inner]![index % width]!
+  #known(place: TilePlace): Layers | undefined {
+    const isFull = widthOf(place.level, place.index, this.size) === tileWidth
+    return isFull ? this.#cache.get(keyOf(place)) : this.#edge?.[place.level]
   }
 
-  async #tile(level: number, index: number): Promise<Layers> {
+  async #tile(place: TilePlace): Promise<Layers> {
+    const known = this.#known(place)
+    if (known) return known
+    const { level, index } = place
     const width = widthOf(level, index, this.size)
     if (width < tileWidth) {
-      this.#edge ??= loadEdge(this.#store, this).then(({ tails }) => tails.map(layersOf))
-      return (await this.#edge)[level]!
+      this.#edge = (await loadEdge(this.#store, this)).tails.map(layersOf)
+      return this.#edge[level]!
     }
-    const tile = { level, index, width }
-    const key = tilePath(tile)
-    const known = this.#cache.get(key)
-    if (known) return known
-    const layers = layersOf(await readHashes(this.#store, tile))
+    const layers = layersOf(await readHashes(this.#store, { level, index, width }))
     // A full tile's hash stands in the tile above, which is verified in the same way, up to the edge.
-    const [above] = await this.#tile(level + 1, Math.floor(index / tileWidth))
+    const [above] = await this.#tile({ level: level + 1, index: Math.floor(index / tileWidth) })
     if (!isEqual(layers[innerLevels]![0]!, above![index % tileWidth]!)) {
+      const path = tilePath({ level, index, width })
       throw failure(
         'LOG_TILE_INVALID',
-        `the tile ${key} is not what the checkpoint of size ${this.size} says`,
+        `the tile ${path} is not what the checkpoint of size ${this.size} says`,
       )
     }
     if (this.#cache.size >= limits.logTilesRemembered) this.#cache.delete(this.#cache.keys().next().value!)
-    this.#cache.set(key, layers)
+    this.#cache.set(keyOf(place), layers)
     return layers
   }
 }
+
+interface TilePlace {
+  readonly level: number
+  readonly index: number
+}
+
+/** Where the hash of a subtree stands: which tile, which layer above its hashes, and where in that. */
+function placeOf({ level, index }: Subtree): TilePlace & { readonly layer: number; readonly at: number } {
+  const layer = level % innerLevels
+  const width = tileWidth / 2 ** layer
+  return { level: (level - layer) / innerLevels, index: Math.floor(index / width), layer, at: index % width }
+}
+
+/** There are at most 7 levels of tiles below 2^53 leaves. */
+const keyOf = ({ level, index }: TilePlace): number => index * 8 + level
 
 function layersOf(hashes: readonly Uint8Array[]): Layers {
   const layers = [hashes]
