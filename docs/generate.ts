@@ -2,6 +2,7 @@
 // rooms' tables of codes. With --check it writes nothing and fails where a file is stale.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { generateHelpTextForAllCommands } from '@stricli/core'
+import { codes as access } from '../src/access/index.ts'
 import { codes as base, type CodeTable } from '../src/base/index.ts'
 import { codes as bundle } from '../src/bundle/index.ts'
 import { application } from '../src/cli/app.ts'
@@ -19,6 +20,7 @@ const rooms: Readonly<Record<string, CodeTable>> = {
   oci,
   keys,
   log,
+  access,
   content,
   registry,
   image,

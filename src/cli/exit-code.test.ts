@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { codes as access } from '#access/index.ts'
 import { codes as base, SealiftError } from '#base/index.ts'
 import { codes as bundle } from '#bundle/index.ts'
 import { codes as content } from '#content/index.ts'
@@ -12,7 +13,18 @@ import { codes as cli } from './codes.ts'
 import { exitCodeFor, exitCodeOf, namedCodes } from './exit-code.ts'
 
 test('every code with an exit code of its own is a code of some room', () => {
-  const known = { ...base, ...oci, ...keys, ...log, ...content, ...registry, ...image, ...bundle, ...cli }
+  const known = {
+    ...base,
+    ...oci,
+    ...keys,
+    ...log,
+    ...access,
+    ...content,
+    ...registry,
+    ...image,
+    ...bundle,
+    ...cli,
+  }
   assert.deepEqual(
     namedCodes.filter((code) => !Object.hasOwn(known, code)),
     [],
@@ -20,7 +32,7 @@ test('every code with an exit code of its own is a code of some room', () => {
 })
 
 test('no two rooms have the same code', () => {
-  const all = [base, oci, keys, log, content, registry, image, bundle, cli].flatMap((table) =>
+  const all = [base, oci, keys, log, access, content, registry, image, bundle, cli].flatMap((table) =>
     Object.keys(table),
   )
   assert.deepEqual(

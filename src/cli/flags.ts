@@ -76,6 +76,24 @@ export const passwordFlags = {
   },
 } as const
 
+/** Who may do what at a registry server, and how it proves itself. */
+export interface RegistryAccessFlags {
+  readonly htpasswd?: string
+  readonly access?: string
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+}
+const file = { kind: 'parsed', parse: String, optional: true, placeholder: 'FILE' } as const
+export const registryAccessFlags = {
+  htpasswd: {
+    ...file,
+    brief: 'Users and their bcrypt hashes; they may do everything where there is no --access',
+  },
+  access: { ...file, brief: 'Who may do what where, by roles (docs/access.md)' },
+  tlsCert: { ...file, brief: 'Certificate chain, PEM' },
+  tlsKey: { ...file, brief: 'Its private key, PEM' },
+} as const
+
 export interface ConcurrencyFlag {
   readonly concurrency?: number
 }

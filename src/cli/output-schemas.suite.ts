@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { roles, verbs } from '#access/index.ts'
 import { keyAlgorithms } from '#keys/index.ts'
 
 // What every `-o json` output holds. Closed: a member that is not here is a change that somebody has to notice.
@@ -145,6 +146,37 @@ export const outputSchemas = {
     archive: optional(object({ root: digest, generation: count })),
     whole: optional(object({ digest, file: text })),
   }),
+  attest: object({
+    location: text,
+    reference: optional(text),
+    digest,
+    predicateType: text,
+    bundle: digest,
+    legacy: optional(digest),
+  }),
+  attestations: object({
+    location: text,
+    reference: optional(text),
+    digest,
+    verified: Type.Literal(false),
+    proofs: Type.Array(
+      object({
+        form: Type.Enum(['bundle', 'legacy-signature', 'legacy-attestation']),
+        digest,
+        carrier: optional(digest),
+        predicateType: optional(text),
+        predicate: optional(Type.Unknown()),
+        subjects: Type.Array(digest),
+        signer: optional(
+          Type.Union([
+            object({ kind: Type.Literal('key'), hint: optional(text) }),
+            object({ kind: Type.Literal('certificate'), identity: text, issuer: text }),
+          ]),
+        ),
+        problem: optional(object({ code: text, message: text })),
+      }),
+    ),
+  }),
   inspect: object({
     location: text,
     kind: Type.Enum(['registry', 'layout', 'oci-archive', 'docker-archive', 'archive', 'bundle', 'file']),
@@ -193,6 +225,17 @@ export const outputSchemas = {
     ),
     absent: Type.Array(digest),
     roots: count,
+  }),
+  'access check': object({
+    allowed: Type.Boolean(),
+    principal: text,
+    verb: Type.Enum([...verbs]),
+    repository: text,
+    rules: digest,
+    roles: Type.Array(Type.Enum([...roles])),
+    grant: optional(
+      object({ role: Type.Enum([...roles]), to: Type.Array(text), repositories: Type.Array(text) }),
+    ),
   }),
   'key generate': keyFiles,
   'key import': keyFiles,

@@ -1,4 +1,5 @@
 import { buildRouteMap } from '@stricli/core'
+import { accessCheck } from './commands/access-check.ts'
 import { build } from './commands/build.ts'
 import { complete } from './commands/complete.ts'
 import { completion } from './commands/completion.ts'
@@ -42,6 +43,11 @@ const key = buildRouteMap<'generate' | 'import' | 'show', Context>({
   docs: { brief: 'Make and look at keys' },
 })
 
+const access = buildRouteMap<'check', Context>({
+  routes: { check: accessCheck },
+  docs: { brief: 'Who may do what with which content' },
+})
+
 const commands = {
   build,
   image,
@@ -53,6 +59,7 @@ const commands = {
   sign,
   verify,
   key,
+  access,
   serve,
   registry,
   relocate,

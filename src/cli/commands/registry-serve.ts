@@ -1,17 +1,21 @@
 import { buildCommand } from '@stricli/core'
 import type { Context } from '../context.ts'
-import { described, type FormatFlag, formatAlias, formatFlag, text } from '../flags.ts'
+import {
+  described,
+  type FormatFlag,
+  formatAlias,
+  formatFlag,
+  type RegistryAccessFlags,
+  registryAccessFlags,
+  text,
+} from '../flags.ts'
 
-export type RegistryServeFlags = FormatFlag & {
-  readonly listen: string
-  readonly htpasswd?: string
-  readonly anonymousPull: boolean
-  readonly tlsCert?: string
-  readonly tlsKey?: string
-  readonly verbose: boolean
-}
-
-const file = { kind: 'parsed', parse: text, optional: true, placeholder: 'FILE' } as const
+export type RegistryServeFlags = FormatFlag &
+  RegistryAccessFlags & {
+    readonly listen: string
+    readonly anonymousPull: boolean
+    readonly verbose: boolean
+  }
 
 export const registryServe = buildCommand<RegistryServeFlags, [string], Context>({
   loader: async () => (await import('../run/registry-serve.ts')).run,
@@ -25,14 +29,12 @@ export const registryServe = buildCommand<RegistryServeFlags, [string], Context>
         placeholder: 'HOST:PORT',
         brief: 'Where to listen; port 0 takes a free one',
       },
-      htpasswd: { ...file, brief: 'Users and their bcrypt hashes; without it everybody may do everything' },
+      ...registryAccessFlags,
       anonymousPull: {
         kind: 'boolean',
         default: false,
         brief: 'Let everybody pull where there are passwords',
       },
-      tlsCert: { ...file, brief: 'Certificate chain, PEM' },
-      tlsKey: { ...file, brief: 'Its private key, PEM' },
       verbose: { kind: 'boolean', default: false, brief: 'One line per request on stderr' },
     },
     aliases: formatAlias,
@@ -44,11 +46,11 @@ export const registryServe = buildCommand<RegistryServeFlags, [string], Context>
   docs: {
     brief: 'Run the registry server on a data directory',
     fullDescription: described(
-      'Runs an OCI registry on a data directory. The first line on stdout is the address. SIGINT and SIGTERM stop it gracefully; Certificates and passwords are read again when their files change, or at SIGHUP.',
+      'Runs an OCI registry on a data directory. The first line on stdout is the address. SIGINT and SIGTERM stop it gracefully; certificates, passwords and access rules are read again when their files change, or at SIGHUP.',
       [
         'sealift registry serve ./data',
         'sealift registry serve ./data --listen 127.0.0.1:0 -o json',
-        'sealift registry serve /srv/registry --listen 0.0.0.0:443 --htpasswd users --tls-cert chain.pem --tls-key key.pem',
+        'sealift registry serve /srv/registry --listen 0.0.0.0:443 --htpasswd users --access access.yaml --tls-cert chain.pem --tls-key key.pem',
       ],
     ),
   },

@@ -1,12 +1,21 @@
 import { buildCommand } from '@stricli/core'
 import type { Context } from '../context.ts'
-import { described, type FormatFlag, formatAlias, formatFlag, text } from '../flags.ts'
+import {
+  described,
+  type FormatFlag,
+  formatAlias,
+  formatFlag,
+  type RegistryAccessFlags,
+  registryAccessFlags,
+  text,
+} from '../flags.ts'
 
-export type ServeFlags = FormatFlag & {
-  readonly listen: string
-  readonly overlay?: string
-  readonly verbose: boolean
-}
+export type ServeFlags = FormatFlag &
+  RegistryAccessFlags & {
+    readonly listen: string
+    readonly overlay?: string
+    readonly verbose: boolean
+  }
 
 export const serve = buildCommand<ServeFlags, [string], Context>({
   loader: async () => (await import('../run/serve.ts')).run,
@@ -27,6 +36,7 @@ export const serve = buildCommand<ServeFlags, [string], Context>({
         placeholder: 'DIR',
         brief: 'Take pushes into this data directory, over what is served',
       },
+      ...registryAccessFlags,
       verbose: { kind: 'boolean', default: false, brief: 'One line per request on stderr' },
     },
     aliases: formatAlias,
@@ -43,6 +53,7 @@ export const serve = buildCommand<ServeFlags, [string], Context>({
         'sealift serve app.tgz',
         'sealift serve oci:./layout --listen 127.0.0.1:0 -o json',
         'sealift serve app.tgz --listen 0.0.0.0:5000 --overlay ./pushed --verbose',
+        'sealift serve app.tgz --htpasswd users --access access.yaml',
       ],
     ),
   },

@@ -4,10 +4,12 @@ import { failure } from '../codes.ts'
 import type { ServeFlags } from '../commands/serve.ts'
 import type { Context } from '../context.ts'
 import { openContainer } from '../open-location.ts'
+import { registryAccess } from '../registry-access.ts'
 import { serveUntilStopped, warnIfOpen } from '../serve-until-stopped.ts'
 import { openSession } from '../session.ts'
 
 export async function run(this: Context, flags: ServeFlags, text: string): Promise<void> {
+  const access = registryAccess(this, flags)
   await using session = await openSession(this, flags)
   const location = await session.location(text)
   if (location.kind === 'registry') {
@@ -18,8 +20,9 @@ export async function run(this: Context, flags: ServeFlags, text: string): Promi
   stack.defer(() => container.close())
   const repositories = await withOverlay(this, container, flags.overlay)
   const { listen, verbose } = flags
-  if (flags.overlay !== undefined) warnIfOpen(this, listen, false)
-  await serveUntilStopped(this, session.format, { repositories }, { listen, verbose, served: text })
+  const isGuarded = flags.htpasswd !== undefined || flags.access !== undefined
+  if (flags.overlay !== undefined) warnIfOpen(this, listen, isGuarded)
+  await serveUntilStopped(this, session.format, { repositories, ...access }, { listen, verbose, served: text })
 }
 
 async function withOverlay(
