@@ -122,6 +122,12 @@ export const limits = {
   signingRetries: 2,
   /** Largest thing that is kept beside the audit log: facts, a policy, trust material, a proof. */
   auditObjectBytes: 32 * 1024 * 1024,
+  /** Most log entries, time stamps or certificates in one proof. */
+  proofParts: 32,
+  /** Most subjects of one in-toto statement. */
+  statementSubjects: 10_000,
+  /** Most keys, roots and revocations in trust material. */
+  trustEntries: 10_000,
   /** Repositories whose graph a gate that serves remembers. */
   servedRepositories: 1000,
   /** Largest file that remembers a release. */

@@ -14,7 +14,8 @@ export const codes = {
     remedy: 'Fetch the signature that belongs to this digest; somebody may have moved it here on purpose.',
   },
   SUBJECT_BYTES_NEEDED: {
-    meaning: 'This kind of signature can be checked only over the bytes themselves, and only a digest was given.',
+    meaning:
+      'This kind of signature can be checked only over the bytes themselves, and only a digest was given.',
     remedy: 'Give the file in place of its digest.',
   },
   KEY_UNTRUSTED: {
@@ -30,7 +31,8 @@ export const codes = {
     remedy: 'Check the time of this machine and the time that the key was given.',
   },
   IDENTITY_MISMATCH: {
-    meaning: 'A good signature, but by another identity or vouched for by another issuer than the one asked for.',
+    meaning:
+      'A good signature, but by another identity or vouched for by another issuer than the one asked for.',
     remedy: 'Compare the identity in the message with the expected one, character for character.',
   },
   IDENTITY_PATTERN_INVALID: {
@@ -66,7 +68,8 @@ export const codes = {
     remedy: 'Treat the signature as tampered with, and fetch it again from its publisher.',
   },
   NO_TRUSTED_TIME: {
-    meaning: 'Nothing trusted says when the signature was made, so its short-lived certificate proves nothing.',
+    meaning:
+      'Nothing trusted says when the signature was made, so its short-lived certificate proves nothing.',
     remedy: 'Sign with a log or a time-stamp authority, and import the trusted root that knows it.',
   },
   REVOKED: {
@@ -107,10 +110,12 @@ export const codes = {
   },
   SIGNING_SERVICE_REFUSED: {
     meaning: 'A certificate authority, log or time-stamp authority answered with a refusal.',
-    remedy: 'Read what it said; with an authority, see that the identity token is fresh and its issuer known.',
+    remedy:
+      'Read what it said; with an authority, see that the identity token is fresh and its issuer known.',
   },
   SIGNING_SERVICE_ANSWER_INVALID: {
-    meaning: 'What a certificate authority, log or time-stamp authority answered is not what the protocol says.',
+    meaning:
+      'What a certificate authority, log or time-stamp authority answered is not what the protocol says.',
     remedy: 'Check that the URL is that of such a service, and of the version that was named.',
   },
   SIGNING_URL_INVALID: {
@@ -118,7 +123,8 @@ export const codes = {
     remedy: 'Write https://HOST/; plain HTTP is for this machine alone.',
   },
   SIGNING_CONFIG_INVALID: {
-    meaning: 'A file is not a Sigstore signing configuration (v0.2), or it names no service that can be used now.',
+    meaning:
+      'A file is not a Sigstore signing configuration (v0.2), or it names no service that can be used now.',
     remedy: 'Fetch it again from whoever runs the signing service, or name the services by their URLs.',
   },
   SIGNING_UNSUPPORTED: {

@@ -22,6 +22,7 @@ export {
   type SignedArchive,
 } from './store/archive-proofs.ts'
 export { attachBundle } from './store/attach.ts'
+export { type ClaimedProof, claimedProof } from './store/claimed.ts'
 export { type GatherLimits, type GatherOptions, gatherProofs } from './store/gather-proofs.ts'
 export { type LegacyLayer, legacyAnnotations, legacyProof, parseLegacyProof } from './store/legacy-proof.ts'
 export { type BundleFacts, ProofCargo } from './store/proof-cargo.ts'
@@ -32,3 +33,8 @@ export {
   simpleSigningMediaType,
 } from './store/proof-media-types.ts'
 export type * from './types.ts'
+export { type JudgedSubject, judge } from './verify/judge.ts'
+export { judgeAll } from './verify/judge-all.ts'
+export { matchesIdentity, type WantedIdentity } from './verify/matches-identity.ts'
+export { type PreparedTrust, prepareTrust } from './verify/prepared-trust.ts'
+export { parseTrustedRoot } from './verify/trusted-root.ts'

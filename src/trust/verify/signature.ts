@@ -1,0 +1,44 @@
+import { constants, type KeyObject, verify } from 'node:crypto'
+
+/** Whether the signature is good. `hash` is null for Ed25519; RSA is PKCS #1 v1.5. Never throws. */
+export function verifyBytes(
+  key: KeyObject,
+  bytes: Uint8Array,
+  signature: Uint8Array,
+  hash: string | null,
+): boolean {
+  if ((hash === null) !== (key.asymmetricKeyType === 'ed25519')) return false
+  try {
+    return key.asymmetricKeyType === 'rsa'
+      ? verify(hash, bytes, { key, padding: constants.RSA_PKCS1_PADDING }, signature)
+      : verify(hash, bytes, key, signature)
+  } catch {
+    return false
+  }
+}
+
+/** The hashes that a signature by this key may be over: the curve's own first (Sigstore's registry of algorithms). */
+export function hashesFor(key: KeyObject): readonly (string | null)[] {
+  switch (key.asymmetricKeyType) {
+    case 'ed25519':
+      return [null]
+    case 'rsa':
+      return ['sha256']
+    case 'ec':
+      return curveHashes[key.asymmetricKeyDetails?.namedCurve ?? ''] ?? []
+    default:
+      return []
+  }
+}
+
+// Older tools signed with SHA-256 whatever the curve (PKIX_ECDSA_P384_SHA_256 in the registry).
+const curveHashes: Readonly<Record<string, readonly string[]>> = {
+  prime256v1: ['sha256'],
+  secp384r1: ['sha384', 'sha256'],
+  secp521r1: ['sha512', 'sha256'],
+}
+
+/** Whether the signature over these bytes is good by the key's own algorithm. */
+export function isSignedBy(key: KeyObject, bytes: Uint8Array, signature: Uint8Array): boolean {
+  return hashesFor(key).some((hash) => verifyBytes(key, bytes, signature, hash))
+}
