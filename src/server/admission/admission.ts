@@ -168,7 +168,10 @@ function objectionsOf(reasons: readonly Reason[], looked: readonly Looked[]): Ob
     return [{ what: 'the pod', why: 'the policy says no, and not why', code: 'POLICY_DENIED' }]
   }
   return reasons.flatMap(({ code, message, remedy, subject }) => {
-    const about = looked.filter(({ reference }) => reference.digest === subject)
+    // Rules that do not name the content they speak of write its digest into what they say.
+    const isAbout = (digest: string) =>
+      subject === undefined ? message.includes(digest) : subject === digest
+    const about = looked.filter(({ reference }) => isAbout(reference.digest))
     const only = looked.length === 1 ? looked : []
     const spoken = (about.length > 0 ? about : only).map(({ image }) => spokenOf(image))
     return (spoken.length > 0 ? spoken : ['the pod']).map((what) => ({
