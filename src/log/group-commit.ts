@@ -32,11 +32,9 @@ export class GroupCommit {
     if (this.#isClosed) throw failure('LOG_CLOSED', 'the log is closed')
     const appended = new Promise<Appended>((resolve, reject) => {
       // The caller may go on with its buffer.
-      this.#waiting.push({ entry: entry.slice(), resolve, reject })
+      this.#waiting.push({ entry: new Uint8Array(entry), resolve, reject })
     })
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined
-    })
+    this.#running ??= this.#run()
     return appended
   }
 
@@ -60,6 +58,8 @@ export class GroupCommit {
         for (const { reject } of group) reject(error)
       }
     }
+    // In the same turn as the look at who waits: an entry that comes later begins a run of its own.
+    this.#running = undefined
   }
 
   #take(): Waiting[] {

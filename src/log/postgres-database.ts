@@ -1,3 +1,4 @@
+import { isFailure } from '#base/index.ts'
 import { failure } from './codes.ts'
 
 export type Row = Readonly<Record<string, unknown>>
@@ -47,7 +48,7 @@ async function told<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (error) {
-    if (error instanceof Error && error.name === 'SealiftError') throw error
+    if (isFailure(error)) throw error
     const { message, code } = error as { message?: string; code?: string }
     const detail = { ...(code !== undefined && { sqlState: code }) }
     throw failure('LOG_DATABASE', `the database said: ${message || code}`, { cause: error, detail })
