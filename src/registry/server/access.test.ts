@@ -52,6 +52,10 @@ test('pulling without a password, where that is wished; a wrong one is still wro
   const path = `${started.url}/v2/a/blobs/${digest}`
   assert.equal((await fetch(path)).status, 200)
   assert.equal((await fetch(path, { headers: { authorization: basic('ada', 'wrong') } })).status, 401)
+  const nobody = { headers: { authorization: basic('', '') } }
+  assert.equal((await fetch(path, nobody)).status, 200, 'as skopeo answers a challenge without a password')
+  assert.equal((await fetch(`${started.url}/v2/`, nobody)).status, 401)
+  assert.equal((await fetch(path, { method: 'DELETE', ...nobody })).status, 401)
   assert.equal((await fetch(path, { method: 'DELETE' })).status, 401)
   assert.equal((await fetch(`${started.url}/v2/a/blobs/uploads/`, { method: 'POST' })).status, 401)
   assert.equal((await fetch(`${started.url}/v2/_catalog`)).status, 401)

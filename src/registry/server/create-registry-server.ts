@@ -5,6 +5,7 @@ import { type AccessRules, parseAccessRules } from '#access/index.ts'
 import { limits as baseLimits, nodeFileSystem, type ServerLimits, serverLimits } from '#base/index.ts'
 import { passwordAccess, rulesAccess } from './access.ts'
 import { AccessRecords } from './access-records.ts'
+import { namesNobody } from './authentication/basic-credentials.ts'
 import { threadComparer } from './authentication/compare-password.ts'
 import { type PasswordFile, parsePasswordFile } from './authentication/password-file.ts'
 import { Passwords } from './authentication/passwords.ts'
@@ -260,7 +261,7 @@ class Registry implements RegistryServer {
   /** @throws Refusal 401 for a wrong password, even where none is needed: whoever sends one wants to know */
   async #answer(exchange: Exchange, act: () => Promise<void>): Promise<void> {
     const { authorization } = exchange.request.headers
-    if (this.#passwords && authorization !== undefined) {
+    if (this.#passwords && authorization !== undefined && !namesNobody(authorization)) {
       const name = await this.#passwords.authenticate(authorization)
       if (name === undefined) {
         this.#counters.refusedLogins++

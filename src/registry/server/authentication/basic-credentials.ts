@@ -3,6 +3,12 @@ export interface Credentials {
   readonly password: string
 }
 
+/**
+ * Whether an Authorization header names nobody: neither user nor password. So skopeo and podman answer our challenge
+ * when they have no password, and mean a stranger.
+ */
+export const namesNobody = (header: string): boolean => /^[Bb][Aa][Ss][Ii][Cc] +Og==$/.test(header.trim())
+
 /** Reads an Authorization header (RFC 7617). `undefined` for another scheme or what cannot be read. */
 export function parseBasic(header: string): Credentials | undefined {
   const match = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(header.trim())
