@@ -76,11 +76,12 @@ if [ ! -e "$cache/stamps/kubernetes-$KUBERNETES_VERSION" ]; then
   )
   touch "$cache/stamps/kubernetes-$KUBERNETES_VERSION"
 fi
-# A small program over the public libraries of the tlog-tiles format; go.sum pins them.
-tlog=$(cat "$here/tlog-peer/main.go" "$here/tlog-peer/go.sum" | sha256sum | cut -c1-16)
-if [ ! -x "$cache/bin/tlog-peer" ] || [ ! -e "$cache/stamps/tlog-peer-$tlog" ]; then
-  echo "peers: building tlog-peer" >&2
-  (cd "$here/tlog-peer" && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$cache/bin/tlog-peer" .)
-  touch "$cache/stamps/tlog-peer-$tlog"
-fi
+# Small programs over public libraries (of the tlog-tiles format, of RFC 5424); go.sum pins these.
+for program in tlog-peer syslog-peer; do
+  state=$(cat "$here/$program/main.go" "$here/$program/go.sum" | sha256sum | cut -c1-16)
+  if [ -x "$cache/bin/$program" ] && [ -e "$cache/stamps/$program-$state" ]; then continue; fi
+  echo "peers: building $program" >&2
+  (cd "$here/$program" && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$cache/bin/$program" .)
+  touch "$cache/stamps/$program-$state"
+done
 echo "peers: ready in $cache/bin" >&2
