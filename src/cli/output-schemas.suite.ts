@@ -177,6 +177,14 @@ export const outputSchemas = {
       }),
     ),
   }),
+  'verify-attestation': object({
+    location: text,
+    reference: optional(text),
+    digest,
+    predicateType: text,
+    attestations: Type.Array(Type.Unknown()),
+    refused: Type.Array(object({ form: text, digest, code: text, message: text, subject: digest })),
+  }),
   inspect: object({
     location: text,
     kind: Type.Enum(['registry', 'layout', 'oci-archive', 'docker-archive', 'archive', 'bundle', 'file']),
@@ -242,6 +250,7 @@ export const outputSchemas = {
   'key show': object({ file: text, kind: Type.Enum(['public', 'private']), ...keyId, pem: text }),
   serve: served,
   'registry serve': served,
+  'admission serve': object({ url: text, port: count, policy: text, audit: text }),
   'registry gc': object({
     directory: text,
     dryRun: Type.Boolean(),

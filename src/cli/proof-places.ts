@@ -35,6 +35,18 @@ export async function proofPlaces(session: Session, opened: Opened): Promise<Pro
   return places
 }
 
+/** The one content that a location names. @throws LOCATION_INVALID where there is none, USAGE where there are more */
+export async function onePlace(session: Session, opened: Opened, text: string): Promise<ProofPlace> {
+  const [place, ...more] = await proofPlaces(session, opened)
+  if (!place) throw failure('LOCATION_INVALID', `there is nothing at ${text}`)
+  if (more.length > 0) {
+    throw failure('USAGE', `${text} holds ${more.length + 1} contents, and one is meant`, {
+      hint: 'Name one of them: LOCATION:REFERENCE (see `sealift ls`).',
+    })
+  }
+  return place
+}
+
 function placeOf({ root, source, reference }: OpenedRoot): ProofPlace {
   if (!('referrers' in source)) throw failure('LOCATION_INVALID', 'the location cannot tell what is signed')
   const repository = repositoryName(root, reference)

@@ -1,5 +1,9 @@
 import { buildRouteMap } from '@stricli/core'
 import { accessCheck } from './commands/access-check.ts'
+import { admissionManifests } from './commands/admission-manifests.ts'
+import { admissionServe } from './commands/admission-serve.ts'
+import { attest } from './commands/attest.ts'
+import { attestations } from './commands/attestations.ts'
 import { build } from './commands/build.ts'
 import { complete } from './commands/complete.ts'
 import { completion } from './commands/completion.ts'
@@ -26,6 +30,7 @@ import { tree } from './commands/tree.ts'
 import { uninstall } from './commands/uninstall.ts'
 import { upgrade } from './commands/upgrade.ts'
 import { verify } from './commands/verify.ts'
+import { verifyAttestation } from './commands/verify-attestation.ts'
 import type { Context } from './context.ts'
 
 const image = buildRouteMap<'build', Context>({
@@ -43,6 +48,11 @@ const key = buildRouteMap<'generate' | 'import' | 'show', Context>({
   docs: { brief: 'Make and look at keys' },
 })
 
+const admission = buildRouteMap<'serve' | 'manifests', Context>({
+  routes: { serve: admissionServe, manifests: admissionManifests },
+  docs: { brief: 'Guard a Kubernetes cluster' },
+})
+
 const access = buildRouteMap<'check', Context>({
   routes: { check: accessCheck },
   docs: { brief: 'Who may do what with which content' },
@@ -57,7 +67,10 @@ const commands = {
   ls,
   tree,
   sign,
+  attest,
+  attestations,
   verify,
+  'verify-attestation': verifyAttestation,
   key,
   access,
   serve,
@@ -67,6 +80,7 @@ const commands = {
   upgrade,
   uninstall,
   invoke,
+  admission,
   installations,
   show,
   logs,

@@ -24,7 +24,7 @@ export {
 export { attachBundle } from './store/attach.ts'
 export { type ClaimedProof, claimedProof } from './store/claimed.ts'
 export { type GatherLimits, type GatherOptions, gatherProofs } from './store/gather-proofs.ts'
-export { type LegacyLayer, legacyAnnotations, legacyProof, parseLegacyProof } from './store/legacy-proof.ts'
+export { type LegacyLayer, legacyAnnotations, legacyProof } from './store/legacy-proof.ts'
 export { type BundleFacts, ProofCargo } from './store/proof-cargo.ts'
 export {
   bundleMediaType,

@@ -1,6 +1,5 @@
-import { canonicalJson, type Json, limits, parseJson } from '#base/index.ts'
-import { type Digest, isObject } from '#oci/index.ts'
-import { failure } from '../codes.ts'
+import { canonicalJson } from '#base/index.ts'
+import type { Digest } from '#oci/index.ts'
 import { proofOf } from '../proof.ts'
 import type { Proof } from '../types.ts'
 
@@ -38,30 +37,4 @@ export function legacyProof(
   const annotations = Object.fromEntries(Object.entries(layer.annotations).filter(([key]) => known.has(key)))
   const bytes = canonicalJson({ annotations, payload: Buffer.from(layer.payload).toString('base64') })
   return proofOf(form, bytes, carrier)
-}
-
-/** The layer in such a proof. @throws PROOF_MALFORMED */
-export function parseLegacyProof(bytes: Uint8Array, bounds: { proofBytes: number } = limits): LegacyLayer {
-  // Base64 adds a third, and a manifest's annotations stand beside it.
-  const maxBytes = Math.ceil(bounds.proofBytes / 3) * 4 + limits.manifestBytes
-  let value: Json
-  try {
-    value = parseJson(bytes, { maxBytes })
-  } catch (cause) {
-    throw failure('PROOF_MALFORMED', `a legacy proof is not clean JSON: ${(cause as Error).message}`, {
-      cause,
-    })
-  }
-  const { payload, annotations } = isObject(value) ? value : {}
-  if (typeof payload !== 'string' || !isObject(annotations)) {
-    throw failure('PROOF_MALFORMED', 'a legacy proof is not {annotations, payload}')
-  }
-  if (!Object.values(annotations).every((text) => typeof text === 'string')) {
-    throw failure('PROOF_MALFORMED', 'an annotation of a legacy proof is not a text')
-  }
-  const decoded = Buffer.from(payload, 'base64')
-  if (decoded.toString('base64') !== payload) {
-    throw failure('PROOF_MALFORMED', 'the payload of a legacy proof is not whole base64')
-  }
-  return { payload: decoded, annotations: annotations as Record<string, string> }
 }
