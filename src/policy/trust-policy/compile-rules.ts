@@ -21,9 +21,13 @@ export function compileRules(document: TrustPolicyDocument, customReadsClock: bo
     name: document.name,
     breakGlass: document.breakGlass ?? true,
     customReadsClock,
-    rules: document.rules.map(compileRule),
+    rules: [...document.rules.map(compileRule), refusing],
+    refusing: document.rules.length,
   }
 }
+
+/** The rule for what no other rule covers. */
+const refusing: Json = { name: null, content: [], clauses: [], refuses: true, asksMore: true }
 
 function compileRule(rule: RuleDocument, index: number): Json {
   const { signatures = [], attestations = [], actions, environments, roles } = rule
@@ -34,37 +38,52 @@ function compileRule(rule: RuleDocument, index: number): Json {
     ...(actions && { actions }),
     ...(environments && { environments }),
     ...(roles && { roles: roles as Json }),
-    signatures: signatures.map(compileClause),
-    attestations: attestations.map(({ type, maxSeverity, ...clause }) => ({
-      ...compileClause(clause),
-      type,
-      types: [...(predicateTypes[type] ?? [type])],
-      ...(maxSeverity && { maxSeverity }),
-    })),
+    ...((roles || attestations.some((clause) => clause.maxSeverity)) && { asksMore: true }),
+    clauses: [
+      ...signatures.map((clause) => ({
+        of: 'signatures',
+        ...compileClause(clause),
+        types: among(signatureTypes),
+        ...signatureWords,
+      })),
+      ...attestations.map(({ type, maxSeverity, ...clause }) => ({
+        of: 'attestations',
+        ...compileClause(clause),
+        types: among(predicateTypes[type] ?? [type]),
+        ...(maxSeverity && { maxSeverity }),
+        code: 'ATTESTATION',
+        what: `${type} attestation`,
+        verb: 'attest',
+      })),
+    ],
   }
 }
+
+/** What reasons call it. */
+const signatureWords = { code: 'SIGNATURE', what: 'signature', verb: 'sign' }
+/** The predicate type of what is nothing but a signature (cosign). */
+const signatureTypes = ['https://sigstore.dev/cosign/sign/v1']
+
+/** A set that is looked up in at no cost. */
+const among = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, true]))
 
 function compileClause({ atLeast = 1, from, maxAge }: ClauseDocument) {
   return {
     atLeast,
     maxAge: maxAge ?? null,
     maxAgeNs: maxAge ? Number.parseInt(maxAge, 10) * unitNs[maxAge.at(-1)!]! : null,
-    keys: from.flatMap(({ key }) => (key === undefined ? [] : [key])),
-    identities: from.flatMap(({ key, identity, identityPattern, issuer, root }) =>
-      key === undefined
-        ? [
-            {
-              issuer: issuer!,
-              ...(identity !== undefined && { identity }),
-              ...(identityPattern !== undefined && { pattern: anchored(identityPattern) }),
-              ...(root !== undefined && { root }),
-            },
-          ]
-        : [],
-    ),
+    keys: among(from.flatMap(({ key }) => (key === undefined ? [] : [key]))),
+    identities: from.filter(({ key }) => key === undefined).map(compileIdentity),
     shown: from.map(showSigner).join(' or '),
   }
 }
+
+const compileIdentity = ({ identity, identityPattern, issuer, root }: SignerDocument) => ({
+  issuer: issuer!,
+  ...(identity !== undefined && { identity }),
+  ...(identityPattern !== undefined && { pattern: anchored(identityPattern) }),
+  ...(root !== undefined && { root }),
+})
 
 /** Patterns are held against the whole identity, always. */
 export const anchored = (pattern: string): string => `^(?:${pattern})$`
@@ -73,18 +92,13 @@ const showSigner = ({ key, identity, identityPattern, issuer }: SignerDocument):
   key ?? `${identity ?? `an identity like ${identityPattern}`} (${issuer})`
 
 /**
- * Content patterns: `*` stands for (a part of) one segment, `**` for any number of segments. The form that costs
- * least: most patterns are exact, or end in `/**`.
+ * Content patterns: `*` stands for one segment, `**` at the end for one or more. The form that costs least: most
+ * patterns are exact, or end in `/**`.
  */
 export function compilePattern(pattern: string): { exact: string } | { prefix: string } | { regex: string } {
-  if (!pattern.includes('*')) return { exact: pattern }
-  if (pattern.endsWith('/**') && pattern.indexOf('*') === pattern.length - 2)
-    return { prefix: pattern.slice(0, -2) }
-  const segments = pattern.split('/').map((segment, index, all) => {
-    const last = index === all.length - 1
-    if (segment === '**') return last ? '.+' : '(?:[^/]+/)*'
-    const text = segment.replaceAll(/[^A-Za-z0-9*]/g, (sign) => `\\${sign}`).replaceAll('*', '[^/]*')
-    return last ? text : `${text}/`
-  })
-  return { regex: `^(?:${segments.join('')})$` }
+  const isOpen = pattern === '**' || pattern.endsWith('/**')
+  const fixed = isOpen ? pattern.slice(0, -2) : pattern
+  if (!fixed.includes('*')) return isOpen ? { prefix: fixed } : { exact: fixed }
+  const text = fixed.replaceAll(/[^A-Za-z0-9*]/g, (sign) => `\\${sign}`).replaceAll('*', '[^/]+')
+  return { regex: `^(?:${text}${isOpen ? '.+' : ''})$` }
 }

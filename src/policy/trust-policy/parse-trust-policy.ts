@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isFailure, type Json, type PolicyLimits, parseJson, policyLimits } from '#base/index.ts'
 import { bare, type Problem, pointer, shapeProblems } from '#base/shape/index.ts'
-import type { Digest } from '#oci/index.ts'
+import { type Digest, isRegistryHost, isRepositoryName } from '#oci/index.ts'
 import { failure } from '../codes.ts'
 import { compilePolicy } from '../compile.ts'
 import { Engine } from '../engine/engine.ts'
@@ -160,14 +160,13 @@ function ruleProblems(document: TrustPolicyDocument): Problem[] {
 }
 
 function patternProblem(pattern: string): string | undefined {
-  if (!/^[A-Za-z0-9*[\]][A-Za-z0-9*._:/[\]-]*$/.test(pattern)) return 'has signs that no HOST/REPOSITORY has'
   const segments = pattern.split('/')
-  if (segments.some((segment) => segment === '')) return 'has an empty segment'
-  if (segments.some((segment) => segment !== '**' && segment.includes('**'))) return 'has ** within a segment'
-  if (segments.filter((segment) => segment === '**').length > 4) return 'has more than four **'
-  if (/:[^/]*$/.test(pattern) && pattern.includes('/'))
-    return 'names a tag or digest: patterns cover repositories'
-  return undefined
+  if (segments.slice(0, -1).includes('**')) return 'has ** elsewhere than at its end'
+  // Stars stand where a name would: with one in their place the rest must be one.
+  const [host = '', ...rest] = segments.map((segment) => (/^\*\*?$/.test(segment) ? 'x' : segment))
+  const isName =
+    rest.length === 0 ? isRepositoryName(host) : isRegistryHost(host) && isRepositoryName(rest.join('/'))
+  return isName ? undefined : 'is not HOST/REPOSITORY, in which a whole segment may be * and the last one **'
 }
 
 function signerProblem(signer: SignerDocument, { keys = {}, trustedRoots = {} }: TrustPolicyDocument) {

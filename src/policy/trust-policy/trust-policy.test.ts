@@ -79,7 +79,7 @@ test('a good signature by the key that is asked for is a yes that does not end',
       subjects: [
         {
           digest,
-          reference: `registry.example/shop/web@${digest}`,
+          reference: 'registry.example/shop/web:1.4.0',
           rule: 'rule 1',
           problems: [],
           counted: [

@@ -95,7 +95,7 @@ covering(digest) := [o |
 
 lifts := [{
 	"code": "OVERRIDDEN",
-	"message": sprintf("%s overrides the policy for %s until %s: %s", [o.person, v.reference, o.notAfter, o.reason]),
+	"message": sprintf("%s overrides the policy for %s until %s: %s", [o.person, v.digest, o.notAfter, o.reason]),
 } |
 	count(objections) > 0
 	some v in verdicts
@@ -121,134 +121,142 @@ denials contains {"code": "POLICY_DENIED", "message": sprintf("%v", [d])} if {
 	not is_string(d.message)
 }
 
-# --- One subject
+# --- Subjects
+#
+# What every decision goes through stands in comprehensions along input.subjects: a call of a function costs the
+# engine as much as five other expressions.
 
-verdicts := [verdict(s) | some s in input.subjects]
+verdicts := [v |
+	some i, s in input.subjects
+	v := verdict(s, rules_of[i], founds[i])
+]
 
-verdict(s) := {
-	"digest": s.subject.digest,
-	"reference": reference,
-	"rule": rule.name,
-	"problems": array.concat([p | some c in clauses; some p in c.problems], role_problems(rule)),
-	"counted": [p | some c in clauses; some p in c.counted],
-	"until": min(array.concat([never], [c.until | some c in clauses])),
-} if {
-	rule := policy.rules[rule_for(repository(s.subject.reference))]
-	reference := name_of(s.subject)
-	clauses := array.concat(
-		[signature_clause(s, reference, c) | some c in rule.signatures],
-		[attestation_clause(s, reference, c) | some c in rule.attestations],
+# For each subject the first rule that covers content, action and environment. The last rule covers whatever no other
+# does, and refuses it.
+rules_of := [policy.rules[min(hits)] |
+	some s in input.subjects
+	hits := array.concat(
+		array.concat([policy.refusing], [p.rule | some p in prefixes; startswith(s.subject.reference, p.prefix)]),
+		[p.rule | some p in others; is_name(repository(s.subject.reference), p)],
 	)
+]
+
+# For each subject, and each clause of its rule, the good proofs by those who are asked for, young enough.
+founds := [lists |
+	some i, s in input.subjects
+	lists := [found |
+		some c in rules_of[i].clauses
+		asked := array.concat(
+			[p | some p in s[c.of]; c.keys[p.signer.name]; p.signer.kind == "key"; c.types[p.predicateType]],
+			[p | c.identities != []; some p in s[c.of]; c.types[p.predicateType]; is_vouched(p.signer, c)],
+		)
+		found := array.concat(
+			[{"proof": p, "end": never} | c.maxAgeNs == null; some p in asked; not p.validUntil],
+			array.concat(
+				[{"proof": p, "end": end} | some p in asked; p.validUntil; end := proof_end(p, c); end > now],
+				[{"proof": p, "end": end} | c.maxAgeNs != null; some p in asked; not p.validUntil; end := proof_end(p, c); end > now],
+			),
+		)
+	]
+]
+
+# All that the rule asks for is there, and nothing is put into words that nobody will read.
+verdict(s, rule, found) := {
+	"digest": s.subject.digest,
+	"reference": s.subject.reference,
+	"rule": rule.name,
+	"problems": [],
+	"counted": [shown(f.proof) | some proofs in found; some f in proofs],
+	"until": min(array.concat([never], [clause_end(found[j], c) | some j, c in rule.clauses])),
+} if {
+	not rule.asksMore
+	met := array.concat(
+		[c | some j, c in rule.clauses; c.atLeast == 1; count(found[j]) > 0],
+		[c | some j, c in rule.clauses; c.atLeast > 1; count({id | some f in found[j]; id := signer_id(f.proof.signer)}) >= c.atLeast],
+	)
+	count(met) == count(rule.clauses)
 } else := {
 	"digest": s.subject.digest,
-	"reference": name_of(s.subject),
-	"rule": null,
-	"problems": [{
-		"code": "CONTENT_NOT_COVERED",
-		"message": sprintf(
-			"no rule of the policy %s covers %s for %s in %s",
-			[policy.name, name_of(s.subject), input.action, input.environment],
-		),
-		"remedy": "add a rule whose content, actions and environments cover it",
-	}],
-	"counted": [],
-	"until": never,
+	"reference": s.subject.reference,
+	"rule": rule.name,
+	"problems": array.concat(
+		[p | some j, c in rule.clauses; some p in clause_problems(s, found[j], c)],
+		array.concat(role_problems(rule), uncovered(s, rule)),
+	),
+	"counted": [shown(f.proof) | some proofs in found; some f in proofs],
+	"until": min(array.concat([never], [clause_end(found[j], c) | some j, c in rule.clauses])),
 }
+
+shown(p) := {"digest": p.digest, "type": p.predicateType, "by": signer_id(p.signer)}
+
+uncovered(s, rule) := [{
+	"code": "CONTENT_NOT_COVERED",
+	"message": sprintf(
+		"no rule of the policy %s covers %s for %s in %s",
+		[policy.name, name_of(s.subject), input.action, input.environment],
+	),
+	"remedy": "add a rule whose content, actions and environments cover it",
+}] if {
+	rule.refuses
+} else := []
 
 name_of(subject) := sprintf("%s@%s", [repository(subject.reference), subject.digest])
 
 # HOST/REPOSITORY, without tag and digest.
-repository(reference) := substring(plain, 0, count(plain) - (count(last) - indexof(last, ":"))) if {
+repository(reference) := substring(plain, 0, (count(plain) - count(last)) + indexof(last, ":")) if {
 	plain := split(reference, "@")[0]
 	parts := split(plain, "/")
 	last := parts[count(parts) - 1]
 	contains(last, ":")
 } else := split(reference, "@")[0]
 
-# The first rule that covers content, action and environment.
-rule_for(name) := min([number |
-	some number in applicable
-	some pattern in policy.rules[number].content
-	matches(pattern, name)
-])
+is_name(name, p) if name == p.exact
 
-applicable := [number |
+is_name(name, p) if regex.match(p.regex, name)
+
+# Patterns of the rules that cover action and environment. A prefix ends in a slash, so that it can be held against a
+# reference as it is.
+patterns := [object.union(pattern, {"rule": number}) |
 	some number, rule in policy.rules
 	covers(rule, "actions", input.action)
 	covers(rule, "environments", input.environment)
+	some pattern in rule.content
 ]
+
+prefixes := [p | some p in patterns; is_string(p.prefix)]
+
+others := [p | some p in patterns; not p.prefix]
 
 covers(rule, what, _) if not rule[what]
 
 covers(rule, what, value) if value in rule[what]
 
-# compile-rules.ts writes the cheapest form of each pattern.
-matches(pattern, name) if pattern.exact == name
-
-matches(pattern, name) if startswith(name, pattern.prefix)
-
-matches(pattern, name) if regex.match(pattern.regex, name)
-
 # --- What a rule asks for
 
-signature_clause(s, reference, c) := outcome if {
-	found := counted(s.signatures, c)
-	outcome := {
-		"counted": shown(found),
-		"until": clause_end(found, c),
-		"problems": shortage(s.signatures, found, s, reference, c, {
-			"code": "SIGNATURE",
-			"what": "signature",
-			"remedy": sprintf("let %s sign %s (sealift sign)", [c.shown, reference]),
-		}),
-	}
+clause_problems(s, found, c) := array.concat(shortage(s, candidates, found, c), findings(s, found, c)) if {
+	candidates := [p | some p in s[c.of]; c.types[p.predicateType]]
 }
-
-attestation_clause(s, reference, c) := outcome if {
-	candidates := [p |
-		some p in s.attestations
-		p.predicateType in c.types
-	]
-	found := counted(candidates, c)
-	outcome := {
-		"counted": shown(found),
-		"until": clause_end(found, c),
-		"problems": array.concat(
-			shortage(candidates, found, s, reference, c, {
-				"code": "ATTESTATION",
-				"what": sprintf("%s attestation", [c.type]),
-				"remedy": sprintf("let %s attest %s with a %s statement (sealift attest)", [c.shown, reference, c.type]),
-			}),
-			findings(found, reference, c),
-		),
-	}
-}
-
-# Good proofs by those who are asked for, young enough.
-counted(proofs, c) := [{"digest": p.digest, "type": p.predicateType, "by": signer_id(p.signer), "end": end, "proof": p} |
-	some p in proofs
-	asked_for(p.signer, c)
-	end := proof_end(p, c.maxAgeNs)
-	end > now
-]
-
-shown(found) := [{"digest": p.digest, "type": p.type, "by": p.by} | some p in found]
 
 # For each signer the proof that lasts longest; of those, as many as are needed, the longest-lived first.
-clause_end(found, c) := lasting[count(lasting) - c.atLeast] if {
+clause_end(found, c) := max([f.end | some f in found]) if {
+	c.atLeast == 1
+	count(found) > 0
+} else := lasting[count(lasting) - c.atLeast] if {
 	lasting := sort([end |
-		some by in {p.by | some p in found}
-		end := max([p.end | some p in found; p.by == by])
+		some by in {signer_id(f.proof.signer) | some f in found}
+		end := max([f.end | some f in found; signer_id(f.proof.signer) == by])
 	])
 	count(lasting) >= c.atLeast
 } else := never
 
 asked_for(signer, c) if {
+	c.keys[signer.name]
 	signer.kind == "key"
-	signer.name in c.keys
 }
 
-asked_for(signer, c) if {
+asked_for(signer, c) if is_vouched(signer, c)
+
+is_vouched(signer, c) if {
 	signer.kind == "certificate"
 	some i in c.identities
 	signer.issuer == i.issuer
@@ -265,74 +273,58 @@ root_is(_, i) if not i.root
 root_is(root, i) if root == i.root
 
 # Two names of one key are one signer.
-signer_id(signer) := sprintf("key %s", [signer.keyId]) if {
+signer_id(signer) := concat(" ", ["key", signer.keyId]) if {
 	signer.kind == "key"
 } else := sprintf("%s (%s)", [signer.identity, signer.issuer])
 
 # When a proof stops to count: its own end, or its age. Undefined where its age matters and is not proved.
-proof_end(p, max_age) := min([own_end(p), age_end(p, max_age)])
+proof_end(p, c) := never if {
+	c.maxAgeNs == null
+	not p.validUntil
+} else := min([own_end(p), time.parse_rfc3339_ns(p.signedAt) + c.maxAgeNs]) if {
+	c.maxAgeNs != null
+} else := own_end(p) if {
+	c.maxAgeNs == null
+}
 
 own_end(p) := time.parse_rfc3339_ns(p.validUntil) if {
 	p.validUntil
 } else := never
 
-age_end(_, max_age) := never if {
-	max_age == null
-}
-
-age_end(p, max_age) := time.parse_rfc3339_ns(p.signedAt) + max_age if {
-	max_age != null
-	p.signedAt
-}
-
 # --- What is missing, and what would make it yes
 
-shortage(candidates, found, s, reference, c, words) := [] if {
-	count({p.by | some p in found}) >= c.atLeast
+shortage(s, candidates, found, c) := [] if {
+	count({signer_id(f.proof.signer) | some f in found}) >= c.atLeast
 } else := [{
-	"code": sprintf("%s_%s", [words.code, shortage_kind(candidates, found, c)]),
+	"code": sprintf("%s_%s", [c.code, shortage_kind(candidates, found, asked)]),
 	"message": concat("", [
-		sprintf("%s good %s by %s on %s", [number_of(found, c), words.what, c.shown, reference]),
-		shortage_detail(candidates, found, c),
+		sprintf("%s good %s by %s on %s", [number_of(found, c), c.what, c.shown, name_of(s.subject)]),
+		shortage_detail(candidates, found, asked, c),
 		refused_detail(s.refused),
 	]),
-	"remedy": words.remedy,
-}]
+	"remedy": sprintf("let %s %s %s (sealift %s)", [c.shown, c.verb, name_of(s.subject), c.verb]),
+}] if {
+	asked := [p | some p in candidates; asked_for(p.signer, c)]
+}
 
 number_of(found, c) := "no" if {
 	count(found) == 0
 	c.atLeast == 1
-} else := sprintf("%d of %d", [count({p.by | some p in found}), c.atLeast])
+} else := sprintf("%d of %d", [count({signer_id(f.proof.signer) | some f in found}), c.atLeast])
 
-shortage_kind(_, found, _) := "TOO_FEW" if {
+shortage_kind(candidates, found, asked) := "TOO_FEW" if {
 	count(found) > 0
-}
-
-shortage_kind(candidates, found, c) := "TOO_OLD" if {
-	count(found) == 0
-	count(outdated(candidates, c)) > 0
-}
-
-shortage_kind(candidates, found, c) := "BY_OTHERS" if {
-	count(found) == 0
-	count(outdated(candidates, c)) == 0
+} else := "TOO_OLD" if {
+	count(asked) > 0
+} else := "BY_OTHERS" if {
 	count(candidates) > 0
-}
+} else := "MISSING"
 
-shortage_kind(candidates, _, _) := "MISSING" if {
-	count(candidates) == 0
-}
-
-outdated(candidates, c) := [p |
-	some p in candidates
-	asked_for(p.signer, c)
-]
-
-shortage_detail(candidates, found, c) := sprintf("; %d are older than %s, or their age is not proved", [
-	count(outdated(candidates, c)) - count(found),
+shortage_detail(candidates, found, asked, c) := sprintf("; %d older than %s, or of no proved age", [
+	count(asked) - count(found),
 	c.maxAge,
 ]) if {
-	count(outdated(candidates, c)) > count(found)
+	count(asked) > count(found)
 } else := sprintf("; there are good ones by %s", [some_of({signer_id(p.signer) | some p in candidates})]) if {
 	count(found) == 0
 	count(candidates) > 0
@@ -343,9 +335,9 @@ refused_detail(refused) := "" if {
 } else := sprintf("; %d refused: %s", [count(refused), some_of({r.code | some r in refused})])
 
 # At most three, so that a reason stays one that a person reads.
-some_of(names) := concat(", ", array.slice(sort([n | some n in names]), 0, 3)) if {
+some_of(names) := concat(", ", sort(names)) if {
 	count(names) <= 3
-} else := sprintf("%s and %d more", [concat(", ", array.slice(sort([n | some n in names]), 0, 3)), count(names) - 3])
+} else := sprintf("%s and %d more", [concat(", ", array.slice(sort(names), 0, 3)), count(names) - 3])
 
 role_problems(rule) := [{
 	"code": "ROLE_MISSING",
@@ -362,26 +354,26 @@ role_problems(rule) := [{
 
 # --- Vulnerability reports
 
-findings(found, reference, c) := [{
+findings(s, found, c) := [] if {
+	not c.maxSeverity
+} else := [{
 	"code": "VULNERABILITIES_FOUND",
-	"message": sprintf("%d findings above %s on %s: %s", [count(worst), c.maxSeverity, reference, some_of(worst)]),
+	"message": sprintf("%d above %s on %s: %s", [count(worst), c.maxSeverity, name_of(s.subject), some_of(worst)]),
 	"remedy": "fix them and scan again, or let the policy bear them (maxSeverity)",
 }] if {
-	c.maxSeverity
 	worst := {id |
-		some p in found
-		some [id, severity] in reported(p.proof.predicate)
+		some f in found
+		some [id, severity] in reported(f.proof.predicate)
 		rank(severity) > rank(c.maxSeverity)
 	}
 	count(worst) > 0
 } else := [{
 	"code": "VULNERABILITY_REPORT_UNREADABLE",
-	"message": sprintf("a vulnerability report on %s is in a form that is not known", [reference]),
+	"message": sprintf("a vulnerability report on %s is in a form that is not known", [name_of(s.subject)]),
 	"remedy": "report with Trivy or Grype in JSON, or as in-toto vulnerability predicate",
 }] if {
-	c.maxSeverity
-	some p in found
-	not is_report(p.proof.predicate)
+	some f in found
+	not is_report(f.proof.predicate)
 } else := []
 
 # Trivy, Grype, in-toto. What is not a list holds nothing.
