@@ -2,17 +2,21 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { nodeFileSystem } from '#base/index.ts'
 import {
+  connectPostgres,
   directoryTiles,
   type Log,
   leafHash,
   noteSigner,
   noteVerifier,
   openLog,
+  openPostgresLog,
   proveEntry,
   readLog,
   verifyInclusion,
   verifyLogProof,
 } from '#log/index.ts'
+import { findPeer } from '../../test/interop/peers.ts'
+import { startPostgres } from '../../test/interop/postgres.ts'
 import { median } from '../measure.ts'
 import type { Setting } from '../setting.ts'
 
@@ -44,6 +48,15 @@ export async function logGroup({ folder, runs, report }: Setting): Promise<void>
   }
   report.goal(`appends by ${callers} callers at once`, median(rates), 'entries/s', 5000)
   report.figure('append by one caller alone', median(singles), 'ms')
+
+  if (findPeer('pg_ctl')) {
+    await using server = await startPostgres()
+    await using database = await connectPostgres(server.url)
+    await using one = await openPostgresLog({ database, origin, signer })
+    await using two = await openPostgresLog({ database, origin, signer })
+    const both = await Promise.all([one, two].map((log) => rate(log, entries, callers, 10_000)))
+    report.goal('in PostgreSQL, by two replicas at once', 2 * Math.min(...both), 'entries/s', 5000)
+  } else report.absent('PostgreSQL')
 
   const directory = join(folder, 'log-large')
   {

@@ -1,6 +1,6 @@
 import { failure } from './codes.ts'
 import { emptyRoot, hashBytes, isEqual } from './hash.ts'
-import { type Note, parseBase64, parseDecimal, parseNote, verifySignatures } from './note.ts'
+import { formatNote, type Note, parseBase64, parseDecimal, parseNote, verifySignatures } from './note.ts'
 import type { Checkpoint, NoteVerifier } from './types.ts'
 
 /** Whom one believes about a log. */
@@ -29,8 +29,7 @@ export function formatCheckpoint({ origin, size, root }: Omit<Checkpoint, 'note'
  * @throws NOTE_INVALID, CHECKPOINT_INVALID
  */
 export function parseCheckpoint(note: Uint8Array | string): Checkpoint {
-  const text = typeof note === 'string' ? note : new TextDecoder().decode(note)
-  return fromNote(parseNote(note), text)
+  return fromNote(parseNote(note))
 }
 
 /**
@@ -40,7 +39,7 @@ export function parseCheckpoint(note: Uint8Array | string): Checkpoint {
  */
 export function verifyCheckpoint(note: Uint8Array | string, trust: CheckpointTrust): Checkpoint {
   const parsed = parseNote(note)
-  const checkpoint = fromNote(parsed, typeof note === 'string' ? note : new TextDecoder().decode(note))
+  const checkpoint = fromNote(parsed)
   if (checkpoint.origin !== trust.origin) {
     throw failure('LOG_ORIGIN_WRONG', `the checkpoint is of ${checkpoint.origin}, not of ${trust.origin}`)
   }
@@ -61,8 +60,8 @@ export function verifyCheckpoint(note: Uint8Array | string, trust: CheckpointTru
   return checkpoint
 }
 
-function fromNote({ text }: Note, note: string): Checkpoint {
-  const [origin = '', sizeText = '', rootText = '', ...extensions] = text.slice(0, -1).split('\n')
+function fromNote(parsed: Note): Checkpoint {
+  const [origin = '', sizeText = '', rootText = '', ...extensions] = parsed.text.slice(0, -1).split('\n')
   const invalid = (why: string) => failure('CHECKPOINT_INVALID', `not a checkpoint: ${why}`)
   if (origin === '') throw invalid('it has no origin')
   const size = parseDecimal(sizeText)
@@ -71,5 +70,5 @@ function fromNote({ text }: Note, note: string): Checkpoint {
   if (root?.length !== hashBytes) throw invalid('its root hash is not 32 bytes in base64')
   if (extensions.includes('')) throw invalid('it has an empty line')
   if (size === 0 && !isEqual(root, emptyRoot)) throw invalid('it tells another root for the empty tree')
-  return { origin, size, root, note }
+  return { origin, size, root, note: formatNote(parsed) }
 }

@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { isFailure, limits } from '#base/index.ts'
 import { parseCheckpoint, verifyCheckpoint } from './checkpoint.ts'
 import { cosignatureVerifier, cosignedAt, cosigner } from './cosignature.ts'
-import { formatSignature, parseNote, signNote, verifyNote } from './note.ts'
+import { formatNote, formatSignature, parseNote, signNote, verifyNote } from './note.ts'
 import { formatNoteKey, noteKey, noteSigner, noteVerifier, parseNoteKey } from './note-key.ts'
 
 const failsWith = (code: string) => (error: unknown) => isFailure(error, code)
@@ -250,7 +250,7 @@ test('a note that is read is written back as it was; anything else is refused wi
       (text) => {
         try {
           const note = parseNote(text)
-          assert.equal(`${note.text}\n${note.signatures.map(formatSignature).join('')}`, text)
+          assert.equal(formatNote(note), text)
         } catch (error) {
           if (!isFailure(error, 'NOTE_INVALID')) throw error
         }

@@ -59,6 +59,11 @@ export function parseSignature(line: string): NoteSignature {
   return { name, keyId: Buffer.from(bytes).readUInt32BE(0), bytes: bytes.subarray(4) }
 }
 
+/** The note as it was: `parseNote` takes nothing that has two spellings. */
+export function formatNote({ text, signatures }: Note): string {
+  return `${text}\n${signatures.map(formatSignature).join('')}`
+}
+
 /** The line of a signature, with its newline. */
 export function formatSignature({ name, keyId, bytes }: NoteSignature): string {
   const id = Buffer.alloc(4)
