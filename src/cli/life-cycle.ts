@@ -21,6 +21,7 @@ import { failure } from './codes.ts'
 import type { ActionFlags } from './commands/lifecycle.ts'
 import type { Context } from './context.ts'
 import { readWhole } from './files.ts'
+import { openGateFor } from './gate/gate-for.ts'
 import { type OpenedBundle, openBundle } from './open-bundle.ts'
 import { type OutputFacts, outputFacts, outputLines } from './output-facts.ts'
 import { openSession, type Session } from './session.ts'
@@ -43,6 +44,15 @@ export async function runLifeCycle(
       ? undefined
       : parseRelocationMapping(await readWhole(resolve(context.cwd, file), limits.bundleBytes))
   const opened = request.bundle === undefined ? undefined : await openBundle(session, request.bundle, mapping)
+  await using gate = await openGateFor(context, session, flags)
+  if (gate && opened && action !== 'uninstall') {
+    const { admitImages } = await import('./gate/admit.ts')
+    const images = opened.bundle.invocationImages.map((image) => {
+      const place = mapping && Object.hasOwn(mapping, image.image) ? mapping[image.image] : undefined
+      return { image, reference: place ?? image.image }
+    })
+    await admitImages(gate, 'install', opened, images, { installation: name, action })
+  }
   const progress = showProgress(context)
   progress.onProgress({ type: 'phase', name: 'unpacking' })
   const given = opened && (action === 'install' || !(await isInstalled(store, name, opened)))

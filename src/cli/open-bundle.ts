@@ -17,6 +17,8 @@ export interface OpenedBundle {
   readonly reference?: string
   /** The index that it was read from, where it was not a bundle.json. */
   readonly index?: OpenedRoot
+  /** What it was found in, where that was no bundle.json alone. */
+  readonly opened?: Opened
   /** Where its images are: beside it, or else where it names them. */
   readonly locate: LocateImage
 }
@@ -38,7 +40,7 @@ export async function openBundle(
   const elsewhere = locateInRegistries(session, mapping)
   if (location.kind === 'bundle') {
     const bytes = await readWhole(location.path, limits.bundleBytes)
-    return { bundle: parseBundle(bytes), bytes, locate: elsewhere }
+    return { bundle: parseBundle(bytes), bytes, locate: once(elsewhere) }
   }
   const opened = await session.open(location)
   const found = await findBundle(opened, { signal })
@@ -46,7 +48,7 @@ export async function openBundle(
   const { container } = opened
   const { index } = found
   const beside = container ? locateIn(container) : index && locateBeside(index)
-  return { ...found, locate: beside ? firstOf(beside, elsewhere) : elsewhere }
+  return { ...found, opened, locate: once(beside ? firstOf(beside, elsewhere) : elsewhere) }
 }
 
 /** The bundle of what was opened: its bundle.json, or the one root that is the index of a bundle. */
@@ -94,6 +96,17 @@ export function locateInRegistries(session: Session, mapping?: RelocationMapping
     const reference = withDigest(parseReference(place ?? image.image), manifestDigest(image))
     const source = (await session.registries()).repository(reference)
     return { source, root: await source.resolve(reference.digest as string, options) }
+  }
+}
+
+/** Each image is looked for once: what was judged is what is used, though a tag may move meanwhile. */
+function once(locate: LocateImage): LocateImage {
+  const known = new Map<string, ReturnType<LocateImage>>()
+  return (image, options) => {
+    const key = `${image.image} ${image.contentDigest}`
+    const found = known.get(key) ?? locate(image, options)
+    known.set(key, found)
+    return found
   }
 }
 

@@ -4,6 +4,7 @@ import { admissionManifests } from './commands/admission-manifests.ts'
 import { admissionServe } from './commands/admission-serve.ts'
 import { attest } from './commands/attest.ts'
 import { attestations } from './commands/attestations.ts'
+import { audit } from './commands/audit.ts'
 import { build } from './commands/build.ts'
 import { complete } from './commands/complete.ts'
 import { completion } from './commands/completion.ts'
@@ -20,6 +21,7 @@ import { logs } from './commands/logs.ts'
 import { ls } from './commands/ls.ts'
 import { outputs } from './commands/outputs.ts'
 import { pack } from './commands/pack.ts'
+import { receipt } from './commands/receipt.ts'
 import { registryGc } from './commands/registry-gc.ts'
 import { registryServe } from './commands/registry-serve.ts'
 import { relocate } from './commands/relocate.ts'
@@ -80,6 +82,8 @@ const commands = {
   upgrade,
   uninstall,
   invoke,
+  receipt,
+  audit,
   admission,
   installations,
   show,

@@ -1,6 +1,7 @@
 import type { Json } from '#base/index.ts'
 import { type Decision, decide, type Policy } from '#policy/index.ts'
 import type { SubjectEvidence } from '#trust/index.ts'
+import { overridesIn } from './override.ts'
 import type { ReleaseFacts } from './releases/known-releases.ts'
 import type { Question } from './types.ts'
 
@@ -39,6 +40,7 @@ export function decisionInput(asked: JudgedQuestion): Json {
       ...facts,
     })),
     releases,
+    overrides: evidence.flatMap(({ evidence: facts }) => overridesIn(facts)),
     context,
   }
   return input as unknown as Json

@@ -13,8 +13,10 @@ import {
   registryFlags,
   text,
 } from '../flags.ts'
+import { type GateFlags, gateFlags } from '../gate/flags.ts'
 
 export type CopyFlags = FormatFlag &
+  GateFlags &
   RegistryFlags &
   ConcurrencyFlag &
   PlatformFlag & { readonly referrers: boolean }
@@ -30,6 +32,7 @@ export const copy = buildCommand<CopyFlags, [string, string], Context>({
         default: true,
         brief: 'Take signatures, SBOMs and other referrers along (--no-referrers to leave them)',
       },
+      ...gateFlags,
       ...concurrencyFlag,
       ...registryFlags,
     },

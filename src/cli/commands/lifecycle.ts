@@ -1,9 +1,10 @@
 import type { FormatFlag, RegistryFlags } from '../flags.ts'
 import { formatFlag, registryFlags, text } from '../flags.ts'
+import { type GateFlags, gateFlags } from '../gate/flags.ts'
 
 // What install, upgrade, uninstall and invoke have in common.
 
-export interface ActionFlags extends FormatFlag, RegistryFlags {
+export interface ActionFlags extends FormatFlag, RegistryFlags, GateFlags {
   readonly driver?: 'oci-runtime' | 'namespaces'
   readonly param?: readonly string[]
   readonly paramFile?: readonly string[]
@@ -60,6 +61,7 @@ export const actionFlags = {
     placeholder: 'SECONDS',
     brief: 'Stop the run tool after this time',
   },
+  ...gateFlags,
   ...formatFlag,
   ...registryFlags,
 } as const

@@ -12,8 +12,10 @@ import {
   registryFlags,
   text,
 } from '../flags.ts'
+import { type GateFlags, gateFlags } from '../gate/flags.ts'
 
 export type PackFlags = FormatFlag &
+  GateFlags &
   RegistryFlags &
   ConcurrencyFlag &
   PlatformFlag & {
@@ -49,6 +51,7 @@ export const pack = buildCommand<PackFlags, string[], Context>({
         brief: 'Take signatures, SBOMs and other referrers along (--no-referrers to leave them)',
       },
       ...formatFlag,
+      ...gateFlags,
       ...concurrencyFlag,
       ...registryFlags,
     },

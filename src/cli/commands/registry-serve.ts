@@ -9,9 +9,11 @@ import {
   registryAccessFlags,
   text,
 } from '../flags.ts'
+import { type GateFlags, gateFlags } from '../gate/flags.ts'
 
 export type RegistryServeFlags = FormatFlag &
-  RegistryAccessFlags & {
+  RegistryAccessFlags &
+  GateFlags & {
     readonly listen: string
     readonly anonymousPull: boolean
     readonly verbose: boolean
@@ -35,6 +37,7 @@ export const registryServe = buildCommand<RegistryServeFlags, [string], Context>
         default: false,
         brief: 'Let everybody pull where there are passwords',
       },
+      ...gateFlags,
       verbose: { kind: 'boolean', default: false, brief: 'One line per request on stderr' },
     },
     aliases: formatAlias,

@@ -13,8 +13,10 @@ import {
   registryFlags,
   text,
 } from '../flags.ts'
+import { type GateFlags, gateFlags } from '../gate/flags.ts'
 
 export type RelocateFlags = FormatFlag &
+  GateFlags &
   RegistryFlags &
   ConcurrencyFlag &
   PlatformFlag & {
@@ -53,6 +55,7 @@ export const relocate = buildCommand<RelocateFlags, [string], Context>({
         brief: 'Take signatures, SBOMs and other referrers along (--no-referrers to leave them)',
       },
       ...formatFlag,
+      ...gateFlags,
       ...concurrencyFlag,
       ...registryFlags,
     },

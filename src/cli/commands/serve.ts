@@ -9,9 +9,11 @@ import {
   registryAccessFlags,
   text,
 } from '../flags.ts'
+import { type GateFlags, gateFlags } from '../gate/flags.ts'
 
 export type ServeFlags = FormatFlag &
-  RegistryAccessFlags & {
+  RegistryAccessFlags &
+  GateFlags & {
     readonly listen: string
     readonly overlay?: string
     readonly verbose: boolean
@@ -37,6 +39,7 @@ export const serve = buildCommand<ServeFlags, [string], Context>({
         brief: 'Take pushes into this data directory, over what is served',
       },
       ...registryAccessFlags,
+      ...gateFlags,
       verbose: { kind: 'boolean', default: false, brief: 'One line per request on stderr' },
     },
     aliases: formatAlias,

@@ -3,6 +3,7 @@ import { parsePlatform } from '#oci/index.ts'
 import type { CopyFlags } from '../commands/copy.ts'
 import type { Context } from '../context.ts'
 import { copyFacts, copyLine } from '../copy-facts.ts'
+import { openGateFor } from '../gate/gate-for.ts'
 import { openTarget } from '../open-target.ts'
 import { openSession } from '../session.ts'
 import { print } from '../shell/print.ts'
@@ -17,6 +18,16 @@ export async function run(this: Context, flags: CopyFlags, from: string, to: str
   const opened = await session.open(sourceLocation)
   await using target = await openTarget(targetLocation, opened.roots, session.registries)
   const placed = opened.roots.map((root) => ({ root, place: target.placeOf(root) }))
+  await using gate = await openGateFor(this, session, flags)
+  if (gate) {
+    const { admitRoots } = await import('../gate/admit.ts')
+    await admitRoots(
+      gate,
+      'load',
+      opened,
+      placed.map(({ root, place }) => ({ ...root, reference: place.name })),
+    )
+  }
   const progress = showProgress(this)
   const { signal, concurrency } = session
   const { referrers } = flags

@@ -9,6 +9,7 @@ import { describeOpened } from '../contents.ts'
 import type { Context } from '../context.ts'
 import { copyFacts, copyLine } from '../copy-facts.ts'
 import { readWhole } from '../files.ts'
+import { openGateFor } from '../gate/gate-for.ts'
 import { summarize } from '../graph.ts'
 import { openLocation } from '../open-location.ts'
 import { type PackList, packList } from '../pack-list.ts'
@@ -43,6 +44,11 @@ export async function run(this: Context, flags: PackFlags, ...texts: string[]): 
       ...(flags.name !== undefined && { name: flags.name }),
       ...(mapping && { mapping }),
     })
+    await using gate = await openGateFor(this, session, flags)
+    if (gate) {
+      const { admitItems } = await import('../gate/admit.ts')
+      await admitItems(gate, 'pack', list.items)
+    }
     const [only, ...others] = list.bundles
     // What was found in a registry is carried as it is; what somebody wrote is made canonical, as its index has it.
     const bundleBytes = only && (only.index ? only.bytes : await canonical(only.bundle))

@@ -5,6 +5,7 @@ import type { RelocateFlags } from '../commands/relocate.ts'
 import type { Context } from '../context.ts'
 import { copyFacts, copyLine } from '../copy-facts.ts'
 import { writeWhole } from '../files.ts'
+import { openGateFor } from '../gate/gate-for.ts'
 import { openBundle } from '../open-bundle.ts'
 import { openSession } from '../session.ts'
 import { print } from '../shell/print.ts'
@@ -13,7 +14,8 @@ import { showProgress } from '../shell/progress.ts'
 export async function run(this: Context, flags: RelocateFlags, text: string): Promise<void> {
   await using session = await openSession(this, flags)
   const begun = performance.now()
-  const { bundle, locate } = await openBundle(session, text)
+  const opened = await openBundle(session, text)
+  const { bundle, locate } = opened
   const plan = relocationPlan(bundle, { to: flags.to })
   const images = plan.images.map(({ image, digest, to }) => ({
     from: image.image,
@@ -27,6 +29,16 @@ export async function run(this: Context, flags: RelocateFlags, text: string): Pr
       [...lines(), `${images.length} images would be copied; nothing was written`].join('\n'),
     )
     return
+  }
+  await using gate = await openGateFor(this, session, flags)
+  if (gate) {
+    const { admitImages } = await import('../gate/admit.ts')
+    await admitImages(
+      gate,
+      'relocate',
+      opened,
+      plan.images.map(({ image, to }) => ({ image, reference: formatReference(to) })),
+    )
   }
   const registries = await session.registries()
   const progress = showProgress(this)

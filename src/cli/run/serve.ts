@@ -3,6 +3,7 @@ import type { Container, Repositories } from '#content/index.ts'
 import { failure } from '../codes.ts'
 import type { ServeFlags } from '../commands/serve.ts'
 import type { Context } from '../context.ts'
+import { openServingFor } from '../gate/gate-for.ts'
 import { openContainer } from '../open-location.ts'
 import { registryAccess } from '../registry-access.ts'
 import { serveUntilStopped, warnIfOpen } from '../serve-until-stopped.ts'
@@ -22,7 +23,10 @@ export async function run(this: Context, flags: ServeFlags, text: string): Promi
   const { listen, verbose } = flags
   const isGuarded = flags.htpasswd !== undefined || flags.access !== undefined
   if (flags.overlay !== undefined) warnIfOpen(this, listen, isGuarded)
-  await serveUntilStopped(this, session.format, { repositories, ...access }, { listen, verbose, served: text })
+  const gate = await openServingFor(this, session, flags, listen, { container })
+  if (gate) stack.use(gate)
+  const options = { repositories, ...access, ...(gate && { admission: gate.admission }) }
+  await serveUntilStopped(this, session.format, options, { listen, verbose, served: text })
 }
 
 async function withOverlay(

@@ -1,0 +1,49 @@
+import { hostname } from 'node:os'
+import {
+  type AuditRecord,
+  frameSyslog,
+  toCef,
+  toOcsf,
+  toSyslog,
+  toVerificationSummaries,
+} from '#gate/index.ts'
+import { parseNoteKey } from '#log/index.ts'
+import type { AuditExportFlags } from '../commands/audit.ts'
+import type { Context } from '../context.ts'
+import { auditDirectory, readAuditPlace } from '../gate/audit-place.ts'
+import { openSession } from '../session.ts'
+import { version } from '../version.ts'
+
+export async function run(this: Context, flags: AuditExportFlags): Promise<void> {
+  await using session = await openSession(this, {})
+  const audit = await readAuditPlace(auditDirectory(this, session.settings, flags))
+  const log = parseNoteKey(audit.verifierKey).name
+  for await (const { index, record } of audit.records(flags.from, flags.to)) {
+    session.signal.throwIfAborted()
+    for (const line of linesOf(record, flags.as, { log, index, version })) this.process.stdout.write(line)
+  }
+}
+
+interface Place {
+  readonly log: string
+  readonly index: number
+  readonly version: string
+}
+
+function linesOf(record: AuditRecord, form: AuditExportFlags['as'], place: Place): (string | Uint8Array)[] {
+  switch (form) {
+    case 'ocsf':
+      return [`${JSON.stringify(toOcsf(record, place))}\n`]
+    case 'cef':
+      return [`${toCef(record, place)}\n`]
+    case 'syslog':
+      return [frameSyslog(toSyslog(record, { ...place, host: hostname(), app: 'sealift' }))]
+    case 'vsa':
+      if (record.type !== 'decision') return []
+      return toVerificationSummaries(record, { verifierId: place.log, version: place.version }).map(
+        (statement) => `${JSON.stringify(statement)}\n`,
+      )
+    case 'json':
+      return [`${JSON.stringify({ entry: place.index, ...record })}\n`]
+  }
+}

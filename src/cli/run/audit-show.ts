@@ -1,0 +1,37 @@
+import { limits, parseJson } from '#base/index.ts'
+import { type AuditReader, type DecisionRecord, parseRecord } from '#gate/index.ts'
+import { formatLogProof, proveEntry } from '#log/index.ts'
+import type { Digest } from '#oci/index.ts'
+import type { AuditShowFlags } from '../commands/audit.ts'
+import type { Context } from '../context.ts'
+import { auditDirectory, readAuditPlace } from '../gate/audit-place.ts'
+import { openSession } from '../session.ts'
+import { print } from '../shell/print.ts'
+
+export async function run(this: Context, flags: AuditShowFlags, index: number): Promise<void> {
+  await using session = await openSession(this, flags)
+  const audit = await readAuditPlace(auditDirectory(this, session.settings, flags))
+  const record = parseRecord(await audit.log.entry(index))
+  const named = record.type === 'decision' ? await namedBy(audit, record) : {}
+  const proof = formatLogProof(await proveEntry(audit.log, index))
+  const value = { index, record, ...named, proof }
+  print(this, session.format, value, () =>
+    [
+      `entry ${index}`,
+      JSON.stringify(record, null, 2),
+      ...Object.values(named).map((one) => JSON.stringify(one, null, 2)),
+      '',
+      proof.trimEnd(),
+    ].join('\n'),
+  )
+}
+
+async function namedBy(audit: AuditReader, { subjects, decision }: DecisionRecord) {
+  const read = async (digest: Digest) =>
+    parseJson(await audit.objects.read(digest), {
+      maxBytes: limits.auditObjectBytes,
+      maxDepth: 2 * limits.jsonDepth,
+    })
+  const evidence = await Promise.all(subjects.map((subject) => read(subject.evidence)))
+  return { decision: await read(decision), evidence }
+}
