@@ -9,7 +9,7 @@ export type Holders = (content: Digest) => Promise<readonly Holder[]>
 
 const archiveIndexType = 'application/vnd.sealift.archive.index.v1+json'
 
-const isArchive = (container: Container): container is ArchiveContainer => 'generations' in container
+export const isArchive = (container: Container): container is ArchiveContainer => 'generations' in container
 
 /** The signed states of an archive; nothing where the location is none. */
 export async function archiveHolders(opened: Pick<Opened, 'container'> | undefined): Promise<Holders> {

@@ -86,13 +86,23 @@ const told = ({ allowed, reasons, outputs, entry }: Verdict) => ({
 
 function linesOf({ reference, digest, by, others, refused }: SignedSubject, color: Color): string[] {
   const name = reference === digest ? digest : `${reference} ${digest}`
-  const lines = by.map((facts) => `${color.green('signed')}   ${name} by ${signerOf(facts)}`)
-  for (const facts of by) lines.push(`         checked: ${facts.checks.join(', ')}`)
-  for (const facts of others) lines.push(`other    ${name} by ${signerOf(facts)}, whom you did not name`)
+  const lines = by.flatMap((facts) => [
+    `${color.green('signed')}   ${name} by ${signerOf(facts)}${through(facts.subject, digest)}`,
+    `         checked: ${facts.checks.join(', ')}`,
+  ])
+  for (const facts of others) {
+    lines.push(
+      `other    ${name} by ${signerOf(facts)}, whom you did not name${through(facts.subject, digest)}`,
+    )
+  }
   for (const { code, message } of refused) lines.push(`${color.red('refused')}  ${name}: ${code}: ${message}`)
   if (by.length + others.length + refused.length === 0) lines.push(`${color.red('unsigned')} ${name}`)
   return lines
 }
+
+/** A proof of what holds the content, its archive or index. */
+const through = (subject: string, digest: string): string =>
+  subject === digest ? '' : `, through what holds it, ${subject}`
 
 const signerOf = ({ signer, signedAt }: ProofFacts): string => {
   const who =

@@ -8,6 +8,7 @@ import {
   toVerificationSummaries,
 } from '#gate/index.ts'
 import { parseNoteKey } from '#log/index.ts'
+import { formatStatement } from '#trust/index.ts'
 import type { AuditExportFlags } from '../commands/audit.ts'
 import type { Context } from '../context.ts'
 import { auditDirectory, readAuditPlace } from '../gate/audit-place.ts'
@@ -41,7 +42,8 @@ function linesOf(record: AuditRecord, form: AuditExportFlags['as'], place: Place
     case 'vsa':
       if (record.type !== 'decision') return []
       return toVerificationSummaries(record, { verifierId: place.log, version: place.version }).map(
-        (statement) => `${JSON.stringify(statement)}\n`,
+        ({ subject, predicateType, predicate }) =>
+          `${Buffer.from(formatStatement([subject], predicateType, predicate))}\n`,
       )
     case 'json':
       return [`${JSON.stringify({ entry: place.index, ...record })}\n`]

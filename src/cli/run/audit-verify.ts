@@ -11,7 +11,7 @@ import { auditDirectory, readAuditPlace } from '../gate/audit-place.ts'
 import { textOrFile } from '../gate/text-or-file.ts'
 import { openSession } from '../session.ts'
 import { paint } from '../shell/paint.ts'
-import { count, print } from '../shell/print.ts'
+import { print } from '../shell/print.ts'
 
 export async function run(this: Context, flags: AuditVerifyFlags): Promise<void> {
   await using session = await openSession(this, flags)
@@ -58,10 +58,10 @@ export async function run(this: Context, flags: AuditVerifyFlags): Promise<void>
   }
   print(this, session.format, value, () => {
     const color = paint(this, this.process.stdout)
-    const since = earlier ? `; continues the checkpoint of ${count(earlier.size, 'entry')}` : ''
+    const since = earlier ? `; continues the checkpoint at size ${earlier.size}` : ''
     return [
       ...problems.map(({ entry, what }) => `${color.red('missing')}  entry ${entry}: ${what}`),
-      `${ok ? color.green('verified') : color.red('not whole')} ${origin}: ${size} entries, ${seen.size} things that they name${since}`,
+      `${ok ? color.green('verified') : color.red('not whole')} ${origin}: ${size} ${size === 1 ? 'entry' : 'entries'}, ${seen.size} things that they name${since}`,
     ].join('\n')
   })
   if (!ok) {
