@@ -168,6 +168,10 @@ test('what is not known in a file is refused', () => {
     'version: 1\nx: &a [1]\ngrants: *a',
     `version: 1\ngrants: ${'['.repeat(2000)}`,
     'version: 1\ngrants: !!js/function x',
+    'version: .inf\ngrants: []',
+    'version: 1\ngrants: .nan',
+    'version: 1\n[a]: 1\ngrants: []',
+    'version: 1\ngrants: !!binary aGVsbG8=',
     'version: 1\ngrants: []\n---\nversion: 1\ngrants: []',
     '\t: [',
   ]

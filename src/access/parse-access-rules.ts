@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type Static, Type } from 'typebox'
 import { parse } from 'yaml'
-import { canonicalJson, isFailure, type Json, limits, parseJson } from '#base/index.ts'
+import { canonicalJson, type Json, limits, parseJson } from '#base/index.ts'
 import { shapeProblems, tell } from '#base/shape/index.ts'
 import { failure } from './codes.ts'
 import { isGrantee, isMember, isPrincipalName } from './principal.ts'
@@ -81,7 +81,7 @@ function readYaml(text: string, maxBytes: number): Json {
   try {
     return parseJson(canonicalJson(value ?? null), { maxBytes: 6 * maxBytes })
   } catch (cause) {
-    if (!isFailure(cause) && !(cause instanceof RangeError)) throw cause
+    // An infinite number, a key that is none, a depth beyond the limit.
     throw failure('ACCESS_RULES_INVALID', 'the access rules hold what JSON cannot', { cause })
   }
 }

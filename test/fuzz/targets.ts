@@ -1,4 +1,7 @@
 // The registry of fuzz targets. A room adds a file to targets/ and a line here.
+import { accessTargets } from './targets/access.ts'
+import { admissionTargets } from './targets/admission.ts'
+import { keysTargets } from './targets/keys.ts'
 import { logTargets } from './targets/log.ts'
 
 /** A parser of what comes from outside. */
@@ -15,4 +18,9 @@ export interface FuzzTarget {
   run(input: Uint8Array): unknown
 }
 
-export const targets: readonly FuzzTarget[] = [...logTargets]
+export const targets: readonly FuzzTarget[] = [
+  ...accessTargets,
+  ...admissionTargets,
+  ...keysTargets,
+  ...logTargets,
+]
