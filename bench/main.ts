@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { makeCorpus } from './corpus.ts'
+import { admissionGroup } from './groups/admission.ts'
 import { logGroup } from './groups/log.ts'
 import { packGroup } from './groups/pack.ts'
 import { pushGroup } from './groups/push.ts'
@@ -45,6 +46,7 @@ try {
     push: pushGroup,
     registry: registryGroup,
     log: logGroup,
+    admission: admissionGroup,
   }
   for (const [name, group] of Object.entries(groups)) {
     if (!name.includes(values.only)) continue

@@ -230,7 +230,7 @@ export const admissionLimits = {
   /** Open connections. */
   connections: 1024,
   /** Contents of one review that are looked up at once. */
-  lookups: 8,
+  lookups: 20,
   /** Answers to a review within this, body included; below the API server's own time (10 s). */
   reviewMs: 8_000,
   /** Proofs found with a content are asked for again after so long, in the background while they are in use. */

@@ -2,7 +2,7 @@ export { Admission, type AdmissionOptions, type Rules as AdmissionRules } from '
 export { type AdmissionService, type AdmissionServiceOptions, startAdmission } from './admission-service.ts'
 export { certificateMaker } from './certificates/certificate-maker.ts'
 export { directoryStore } from './certificates/directory-store.ts'
-export { codes as admissionCodes } from './codes.ts'
+export { codes } from './codes.ts'
 export {
   type AdmissionConfiguration,
   environmentsOf,
@@ -14,7 +14,8 @@ export { type ClusterApi, openClusterApi } from './kubernetes/cluster-api.ts'
 export { admissionManifests, type ManifestOptions } from './kubernetes/manifests.ts'
 export { secretStore } from './kubernetes/secret-store.ts'
 export { webhookBundles } from './kubernetes/webhook-bundles.ts'
-export { parseReview, type Review } from './review/review.ts'
+export { type ImageUse, imagesIn, newImages } from './review/images.ts'
+export { type JsonObject, parseReview, type Review } from './review/review.ts'
 export {
   type ContainerMirrorOptions,
   containerMirror,
