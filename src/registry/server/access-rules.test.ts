@@ -312,3 +312,25 @@ test('records of public readings are waited for where too many wait, and at the 
   assert.equal(kept, 3)
   await started[Symbol.asyncDispose]()
 })
+
+test('whoever judges content is told the roles', async () => {
+  const told: unknown[] = []
+  await using started = await ruled({
+    admission: async ({ principal, roles, name }) => {
+      told.push([principal.name, name, roles])
+      return { allowed: name !== 'shop/web', reason: 'unsigned' }
+    },
+  })
+  await fill(started.repositories, 'shop/web', 'vault/keys')
+  assert.equal(await started.status('carl', 'GET', '/v2/vault/keys/manifests/1'), 200)
+  assert.equal(await started.status('ada', 'GET', '/v2/shop/web/manifests/1'), 403)
+  assert.deepEqual(told, [
+    ['carl', 'vault/keys', ['courier']],
+    ['ada', 'shop/web', ['releaser']],
+  ])
+  assert.deepEqual(
+    started.records.map(({ repository }) => repository),
+    ['vault/keys'],
+    'what is not admitted is not read',
+  )
+})

@@ -1,3 +1,4 @@
+import type { Role } from '#access/index.ts'
 import type { Repository } from '#content/index.ts'
 import type { Descriptor } from '#oci/index.ts'
 import type { AccessDecision, Principal } from './access.ts'
@@ -8,6 +9,8 @@ import { Refusal } from './refusal.ts'
 /** A content whose bytes are about to be sent. */
 export interface AdmissionRequest {
   readonly principal: Principal
+  /** Which roles they have in the repository, where there are access rules. */
+  readonly roles?: readonly Role[]
   /** The repository's name, and what is in it. */
   readonly name: string
   readonly repository: Repository
@@ -23,11 +26,13 @@ export type Admission = (request: AdmissionRequest, signal: AbortSignal) => Prom
 
 /** @throws Refusal 403 */
 export async function admit(
-  { admission }: Context,
+  { admission, rolesOf }: Context,
   exchange: Exchange,
-  found: Omit<AdmissionRequest, 'principal'>,
+  found: Omit<AdmissionRequest, 'principal' | 'roles'>,
 ): Promise<void> {
   if (!admission) return
-  const decision = await admission({ principal: exchange.principal, ...found }, exchange.signal)
+  const { principal } = exchange
+  const roles = rolesOf && { roles: rolesOf(principal, found.name) }
+  const decision = await admission({ principal, ...roles, ...found }, exchange.signal)
   if (!decision.allowed) throw new Refusal(403, 'DENIED', decision.reason ?? 'this content is not admitted')
 }

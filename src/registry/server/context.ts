@@ -1,6 +1,7 @@
+import type { Role } from '#access/index.ts'
 import type { ServerLimits } from '#base/index.ts'
 import { isStore, type Repositories, type Store } from '#content/index.ts'
-import type { Access, AccessDecision, AccessRequest } from './access.ts'
+import type { Access, AccessDecision, AccessRequest, Principal } from './access.ts'
 import type { AccessRecords } from './access-records.ts'
 import type { Admission } from './admission.ts'
 import type { BufferPool } from './buffer-pool.ts'
@@ -23,6 +24,8 @@ export interface Context {
   /** Absent where everybody may do everything. */
   readonly access: Access | undefined
   readonly records: AccessRecords
+  /** Absent where there are no access rules. */
+  readonly rolesOf: ((principal: Principal, repository: string) => readonly Role[]) | undefined
   /** Absent where every content may be sent. */
   readonly admission: Admission | undefined
   /** Whether users prove who they are. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
-import { type AccessRules, parseAccessRules } from '#access/index.ts'
+import { type AccessRules, parseAccessRules, rolesFor } from '#access/index.ts'
 import { limits as baseLimits, nodeFileSystem, type ServerLimits, serverLimits } from '#base/index.ts'
 import { passwordAccess, rulesAccess } from './access.ts'
 import { AccessRecords } from './access-records.ts'
@@ -126,6 +126,7 @@ class Registry implements RegistryServer {
         limits.accessRecords,
       ),
       admission: this.#options.admission,
+      rolesOf: accessRules && ((principal, name) => rolesFor(this.#rulesFile!.value, principal, name)),
       hasPasswords: htpasswd !== undefined,
       limits,
       log: this.#log,
