@@ -67,13 +67,7 @@ export const isCompiled = (policy: Policy): boolean => minted.has(policy)
  * @throws what `compilePolicy` throws
  */
 export function loadPolicy(policy: Policy, limits: DecisionLimits): Engine {
-  const engine = new Engine(limits)
-  const rego = policy.files.filter(({ path }) => !path.endsWith('.json'))
-  for (const { path, text } of rego) accept(engine.addPolicy(path, text), path)
-  for (const { path, text } of policy.files)
-    if (path.endsWith('.json')) acceptData(engine.addData(text), path)
-  acceptData(engine.addData(JSON.stringify(policy.data)), 'the data')
-  accept(engine.prepare())
+  const engine = loadFiles(policy.files, policy.data, limits)
   const has = engine.hasRule(policy.rule)
   if (has.kind !== 'value') {
     throw failure('POLICY_RULE_MISSING', `no file declares ${policy.rule}`, { detail: { rule: policy.rule } })
@@ -81,7 +75,23 @@ export function loadPolicy(policy: Policy, limits: DecisionLimits): Engine {
   return engine
 }
 
-function checkFiles(files: readonly PolicyFile[], data: Json, limits: PolicyLimits): void {
+/** @throws POLICY_SYNTAX, POLICY_DATA_INVALID, POLICY_TOO_LARGE */
+export function loadFiles(files: readonly PolicyFile[], data: Json, limits: DecisionLimits): Engine {
+  const engine = new Engine(limits)
+  const isData = ({ path }: PolicyFile) => path.endsWith('.json')
+  for (const file of files) if (!isData(file)) accept(engine.addPolicy(file.path, file.text), file.path)
+  for (const file of files) if (isData(file)) acceptData(engine.addData(file.text), file.path)
+  acceptData(engine.addData(JSON.stringify(data)), 'the data')
+  accept(engine.prepare())
+  return engine
+}
+
+/**
+ * What can be told without the engine.
+ *
+ * @throws POLICY_EMPTY, POLICY_TOO_LARGE, POLICY_SYNTAX, POLICY_DATA_INVALID, POLICY_FORBIDDEN
+ */
+export function checkFiles(files: readonly PolicyFile[], data: Json, limits: PolicyLimits): void {
   const rego = files.filter(({ path }) => path.endsWith('.rego'))
   if (rego.length === 0) throw failure('POLICY_EMPTY', 'the policy has no file of Rego')
   if (files.length > limits.files) {
@@ -93,10 +103,10 @@ function checkFiles(files: readonly PolicyFile[], data: Json, limits: PolicyLimi
     throw failure('POLICY_TOO_LARGE', `the policy has ${bytes} bytes, the limit is ${limits.bytes}`)
   }
   if (!isObject(data)) throw failure('POLICY_DATA_INVALID', 'the data of a policy is a JSON object')
-  let before: string | undefined
+  const seen = new Set<string>()
   for (const { path, text } of files) {
-    if (path === before) throw failure('POLICY_SYNTAX', `${path} is there twice`, { detail: { file: path } })
-    before = path
+    if (seen.has(path)) throw failure('POLICY_SYNTAX', `${path} is there twice`, { detail: { file: path } })
+    seen.add(path)
     if (path.endsWith('.json')) checkData(path, text, limits)
     else if (path.endsWith('.rego')) checkWords(path, text)
     else throw failure('POLICY_SYNTAX', `${path} is neither *.rego nor *.json`, { detail: { file: path } })

@@ -19,7 +19,8 @@ const unitNs: Readonly<Record<string, number>> = { m: 60e9, h: 3600e9, d: 86_400
 export function compileRules(document: TrustPolicyDocument, customReadsClock: boolean): Json {
   return {
     name: document.name,
-    breakGlass: document.breakGlass ?? true,
+    overrides: compileClause(document.overrides ?? { from: [] }),
+    releases: { rollback: 'refuse', freshness: 'ignored', ...document.releases },
     customReadsClock,
     rules: [...document.rules.map(compileRule), refusing],
     refusing: document.rules.length,

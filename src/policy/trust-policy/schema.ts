@@ -96,8 +96,20 @@ export const trustPolicySchema = (mostRules: number) =>
       keys: optional(Type.Record(name, keySchema, closed)),
       trustedRoots: optional(Type.Record(name, rootSchema, closed)),
       revoked: optional(Type.Array(revocationSchema, { maxItems: 10_000 })),
-      /** Whether a signed override may let in what the rules do not; true where it is not said. */
-      breakGlass: optional(Type.Boolean()),
+      /** Whose signed overrides let in what the rules do not; nobody's where it is not said. */
+      overrides: optional(Type.Object({ from: clause.from }, closed)),
+      /** What release records are held against. */
+      releases: optional(
+        Type.Object(
+          {
+            /** `refuse` where it is not said: an older release after a newer one stays out. */
+            rollback: optional(oneOf(['refuse', 'allow'])),
+            /** `required`: the date by which a release promised the next one must not have passed. */
+            freshness: optional(oneOf(['required', 'ignored'])),
+          },
+          closed,
+        ),
+      ),
       rules: Type.Array(ruleSchema, { minItems: 1, maxItems: mostRules }),
       /** Files in Rego: package sealift.custom, whose `deny` adds objections. */
       rego: optional(Type.Array(path, { minItems: 1, maxItems: 100 })),

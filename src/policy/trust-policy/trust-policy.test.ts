@@ -245,24 +245,26 @@ test('an override makes a yes of a no until its end, and says so', async () => {
     reason: 'fire',
     notAfter: '2026-05-02T00:00:00Z',
     subjects: [digest],
-    keyId: 'x',
+    signer: { kind: 'key', name: 'release', keyId: 'release' },
   }
-  const decision = await ask(oneKey, [subject()], { overrides: [override] })
+  const mayRelease = `overrides: { from: [{ key: release }] }\n${oneKey}`
+  const decision = await ask(mayRelease, [subject()], { overrides: [override] })
   assert.equal(decision.allowed, true)
   assert.deepEqual(codesOf(decision), ['SIGNATURE_MISSING', 'OVERRIDDEN'])
   assert.deepEqual(decision.validUntil, new Date('2026-05-02T00:00:00Z'))
   const past = { ...override, notAfter: '2026-05-01T12:00:00Z' }
-  assert.equal((await ask(oneKey, [subject()], { overrides: [past] })).allowed, false)
+  assert.equal((await ask(mayRelease, [subject()], { overrides: [past] })).allowed, false)
   const other = { ...override, subjects: [`sha256:${'b'.repeat(64)}`] }
-  assert.equal((await ask(oneKey, [subject()], { overrides: [other] })).allowed, false)
-  const needless = await ask(oneKey, [subject({ signatures: [signature('release')] })], {
+  assert.equal((await ask(mayRelease, [subject()], { overrides: [other] })).allowed, false)
+  const elsewhere = { ...override, actions: ['serve'] }
+  assert.equal((await ask(mayRelease, [subject()], { overrides: [elsewhere] })).allowed, false)
+  const stranger = { ...override, signer: { kind: 'key', name: 'other', keyId: 'other' } }
+  assert.equal((await ask(mayRelease, [subject()], { overrides: [stranger] })).allowed, false)
+  const needless = await ask(mayRelease, [subject({ signatures: [signature('release')] })], {
     overrides: [override],
   })
   assert.deepEqual(codesOf(needless), [])
-  assert.equal(
-    (await ask(`breakGlass: false\n${oneKey}`, [subject()], { overrides: [override] })).allowed,
-    false,
-  )
+  assert.equal((await ask(oneKey, [subject()], { overrides: [override] })).allowed, false)
 })
 
 test('rules of the operator’s own add objections', async () => {

@@ -49,7 +49,7 @@ valid_until := null if {
 } else := time.format(soonest)
 
 soonest := min(array.concat(
-	custom_ends,
+	array.concat(custom_ends, promised_ends),
 	[e |
 		some v in verdicts
 		e := holding_end(v)
@@ -79,11 +79,13 @@ custom_ends := [now] if {
 	policy.customReadsClock
 } else := [never]
 
-# --- Break glass: overrides were verified by whoever gathered the evidence
+# --- Break glass: signed overrides, by those whose overrides count here
 
 overrides := [object.union(o, {"end": end}) |
-	policy.breakGlass
 	some o in input.overrides
+	asked_for(o.signer, policy.overrides)
+	covers(o, "actions", input.action)
+	covers(o, "environments", input.environment)
 	end := time.parse_rfc3339_ns(o.notAfter)
 	end > now
 ]
@@ -120,6 +122,59 @@ denials contains {"code": "POLICY_DENIED", "message": sprintf("%v", [d])} if {
 	some d in data.sealift.custom.deny
 	not is_string(d.message)
 }
+
+# --- Releases: what was numbered by its publisher must not go back, nor stand still where that matters
+
+# Where content is brought in. What runs here already may be started again.
+brings_in := {"load", "relocate", "install", "serve"}
+
+denials contains {
+	"code": "RELEASE_ROLLED_BACK",
+	"message": sprintf("%s is release %d of %s, and %d of it was let in before", [
+		digest,
+		r.release.sequence,
+		r.release.product,
+		r.known.sequence,
+	]),
+	"remedy": "bring the newest release; where the older one is really meant, somebody has to override",
+} if {
+	policy.releases.rollback == "refuse"
+	brings_in[input.action]
+	some digest, releases in input.releases
+	some r in releases
+	is_behind(digest, r)
+}
+
+is_behind(_, r) if r.release.sequence < r.known.sequence
+
+# One number for two contents: one of them was not meant to be seen.
+is_behind(digest, r) if {
+	r.release.sequence == r.known.sequence
+	digest != r.known.digest
+}
+
+denials contains {
+	"code": "RELEASE_STALE",
+	"message": sprintf("%s is release %d of %s, which promised another one by %s", [
+		digest,
+		r.release.sequence,
+		r.release.product,
+		r.release.nextBy,
+	]),
+	"remedy": "ask for the newest release: somebody may be keeping it from you",
+} if {
+	some [digest, r, end] in promises
+	end <= now
+}
+
+promises := [[digest, r, end] |
+	policy.releases.freshness == "required"
+	some digest, releases in input.releases
+	some r in releases
+	end := time.parse_rfc3339_ns(r.release.nextBy)
+]
+
+promised_ends := [end | some [_, _, end] in promises; end > now]
 
 # --- Subjects
 #
