@@ -8,7 +8,7 @@ const pollMs = 10
 /** A holder of which nobody can say whether it lives must touch its lock this often... */
 const heartbeatMs = 5_000
 /** ...and its lock is broken after so long without it. */
-const silentMs = 30_000
+const silentMs = 20_000
 
 /** Held from the moment one has it until it is released, or its process is gone. */
 export interface DirectoryLock {

@@ -21,3 +21,11 @@ export { directoryTiles } from './tile-store.ts'
 export { formatLogProof, type LogProof, parseLogProof, proveEntry, verifyLogProof } from './tlog-proof.ts'
 export type * from './types.ts'
 export { openWitness, type Witness, type WitnessOptions } from './witness.ts'
+export {
+  answerCosignRequest,
+  formatCosignRequest,
+  parseCosignRequest,
+  remoteWitness,
+  type WitnessAnswer,
+  witnessAt,
+} from './witness-protocol.ts'

@@ -24,6 +24,15 @@ export interface NoteLimits {
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** The text that these bytes are in UTF-8, nothing left out or replaced; undefined where they are none. */
+export function decodeText(bytes: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * Parses a signed note (C2SP signed-note, Format): UTF-8 without control characters, a text, an empty line, and
  * nothing but signature lines after it.
@@ -145,12 +154,8 @@ function decode(note: Uint8Array | string, noteBytes: number): string {
   if (bytes > noteBytes) {
     throw failure('NOTE_INVALID', `a note of ${bytes} bytes is over the limit of ${noteBytes}`)
   }
-  let text: string
-  try {
-    text = typeof note === 'string' ? note : decoder.decode(note)
-  } catch (cause) {
-    throw failure('NOTE_INVALID', 'a note is not UTF-8', { cause })
-  }
+  const text = typeof note === 'string' ? note : decodeText(note)
+  if (text === undefined) throw failure('NOTE_INVALID', 'a note is not UTF-8')
   if (!isNoteText(text)) throw failure('NOTE_INVALID', 'a note holds control characters')
   return text
 }

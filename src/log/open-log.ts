@@ -31,7 +31,10 @@ export interface LogIdentity {
 export interface OpenLogOptions extends LogIdentity {
   readonly directory: string
   readonly fs?: FileSystem
-  /** How long to wait for another writer to end; 10 seconds where it is not said. */
+  /**
+   * How long to wait for another writer to end; 30 seconds where it is not said, which is longer than a writer that
+   * died in another container can block a log (20 seconds).
+   */
   readonly waitMs?: number
   readonly signal?: AbortSignal
 }
@@ -47,7 +50,7 @@ const pendingPath = '.checkpoint.pending'
  *   `verifyCheckpoint` throws
  */
 export async function openLog(options: OpenLogOptions): Promise<Log> {
-  const { directory, fs = nodeFileSystem, waitMs = 10_000, signal } = options
+  const { directory, fs = nodeFileSystem, waitMs = 30_000, signal } = options
   await fs.makeDirectory(directory)
   const lock = await lockDirectory(fs, directory, { waitMs, signal })
   if (!lock) throw failure('LOG_BUSY', `another process writes to the log in ${directory}`)

@@ -2,7 +2,7 @@ import { limits } from '#base/index.ts'
 import { type CheckpointTrust, parseCheckpoint, verifyCheckpoint } from './checkpoint.ts'
 import { failure } from './codes.ts'
 import { hashBytes, leafHash } from './hash.ts'
-import { parseBase64, parseDecimal } from './note.ts'
+import { decodeText, parseBase64, parseDecimal } from './note.ts'
 import { verifyInclusion } from './proof.ts'
 import type { Checkpoint, LogReader } from './types.ts'
 
@@ -42,12 +42,8 @@ export function parseLogProof(proof: Uint8Array | string): LogProof {
   if (bytes.length > limits.logProofBytes) {
     throw invalid(`its ${bytes.length} bytes are over the limit of ${limits.logProofBytes}`)
   }
-  let text: string
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch (cause) {
-    throw failure('LOG_PROOF_INVALID', 'not a tlog-proof: it is not UTF-8', { cause })
-  }
+  const text = decodeText(bytes)
+  if (text === undefined) throw invalid('it is not UTF-8')
   const end = text.indexOf('\n\n')
   if (end < 0) throw invalid('no empty line stands before a checkpoint')
   const checkpoint = text.slice(end + 2)

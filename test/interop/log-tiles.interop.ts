@@ -1,10 +1,16 @@
 // Logs in the tlog-tiles format between us and the public libraries of that format, in both directions.
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 import { after, describe, test } from 'node:test'
 import { isFailure, nodeFileSystem } from '#base/index.ts'
 import {
+  answerCosignRequest,
+  cosignatureVerifier,
   directoryTiles,
   formatNoteKey,
   leafHash,
@@ -25,6 +31,10 @@ const origin = 'log.example/audit'
 const { privateKey } = generateKeyPairSync('ed25519')
 const signer = noteSigner(origin, privateKey)
 const trust = { origin, verifiers: [noteVerifier(signer)] }
+// Go's text form of a signing key.
+const seed = Buffer.from(privateKey.export({ format: 'jwk' }).d!, 'base64url')
+const id = signer.keyId.toString(16).padStart(8, '0')
+const secret = `PRIVATE+KEY+${origin}+${id}+${Buffer.concat([Buffer.of(1), seed]).toString('base64')}`
 const entry = (at: number) => Buffer.from(`entry ${at}`)
 
 describe('logs and the libraries of tlog-tiles', needs('tlog-peer'), () => {
@@ -33,8 +43,7 @@ describe('logs and the libraries of tlog-tiles', needs('tlog-peer'), () => {
     [5, 256],
     [255, 257],
     [256, 512],
-    [300, 65_536],
-    [65_535, 70_001],
+    [65_535, 66_001],
   ] as const) {
     test(`they verify every entry of our log of ${sizes[1]}, and that it continues ${sizes[0]}`, async () => {
       const directory = bench.fresh('log')
@@ -98,11 +107,35 @@ describe('logs and the libraries of tlog-tiles', needs('tlog-peer'), () => {
     await read(0)
   })
 
+  test('our witness cosigns for the log that Tessera writes, asked over HTTP', async () => {
+    const witness = openWitness({
+      directory: bench.fresh('witness'),
+      name: 'witness.example/w',
+      key: generateKeyPairSync('ed25519').privateKey,
+      logs: new Map([[origin, trust.verifiers]]),
+    })
+    const server = createServer(async (request, response) => {
+      const known = request.method === 'POST' && request.url === '/add-checkpoint'
+      const answer = known ? await answerCosignRequest(witness, await buffer(request)) : undefined
+      response.writeHead(answer?.status ?? 404, { 'content-type': answer?.contentType ?? 'text/plain' })
+      response.end(answer?.body)
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    bench.onClose(async () => server.close())
+    const directory = bench.fresh('tessera')
+    const policy = `${directory}.policy`
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    writeFileSync(policy, `witness w ${formatNoteKey(witness.key)} ${url}\nquorum w\n`)
+    await bench.run('tlog-peer', ['make', directory, secret, '700', '-witnesses', policy])
+    assert.equal((await witness.last(origin))?.size, 700)
+    const witnesses = [cosignatureVerifier(witness.key)]
+    const log = readLog({ ...trust, witnesses, store: directoryTiles(directory, nodeFileSystem) })
+    assert.equal((await log.checkpoint()).size, 700)
+  })
+
   test('we read the log that Tessera writes', async () => {
     const directory = bench.fresh('tessera')
-    const seed = Buffer.from(privateKey.export({ format: 'jwk' }).d!, 'base64url')
-    const id = signer.keyId.toString(16).padStart(8, '0')
-    const secret = `PRIVATE+KEY+${origin}+${id}+${Buffer.concat([Buffer.of(1), seed]).toString('base64')}`
     await bench.run('tlog-peer', ['make', directory, secret, '1000'])
     const log = readLog({ ...trust, store: directoryTiles(directory, nodeFileSystem) })
     const checkpoint = await log.checkpoint()

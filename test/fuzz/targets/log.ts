@@ -1,8 +1,10 @@
 import { isFailure } from '#base/index.ts'
 import {
+  formatCosignRequest,
   formatLogProof,
   formatNoteKey,
   parseCheckpoint,
+  parseCosignRequest,
   parseLogProof,
   parseNote,
   parseNoteKey,
@@ -71,6 +73,16 @@ export const logTargets: readonly FuzzTarget[] = [
         if (!isFailure(error, 'LOG_PROOF_INVALID')) throw error
       }
       return proof.hashes.length
+    },
+  },
+  {
+    name: 'cosign-request',
+    corpus: [`old 2\n${root}\n${root}\n\n${checkpoint}`, `old 0\n\n${checkpoint}`],
+    words: [...words, 'old '],
+    run(input) {
+      const request = parseCosignRequest(input)
+      if (formatCosignRequest(request) !== text(input)) throw new Error('it is not written as it was read')
+      return request.proof.length
     },
   },
   {

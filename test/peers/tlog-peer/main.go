@@ -1,11 +1,12 @@
 // The peer of src/log: reads a log in the tlog-tiles format with the public libraries of that format, and writes one.
 //
 //	tlog-peer read DIR ORIGIN VKEY [-witness VKEY] [-older FILE]
-//	tlog-peer make DIR SKEY COUNT
+//	tlog-peer make DIR SKEY COUNT [-witnesses POLICY-FILE]
 //
 // read verifies the checkpoint's signatures, that every entry is included (with Tessera's client and merkle, and again
 // with golang.org/x/mod/sumdb/tlog), and that the log continues the older checkpoint; it prints the size and, of each
-// entry, its bytes in hexadecimal. make writes a log with Tessera's POSIX storage whose entries are "entry N".
+// entry, its bytes in hexadecimal. make writes a log with Tessera's POSIX storage whose entries are "entry N",
+// its checkpoints cosigned by the witnesses of the policy.
 package main
 
 import (
@@ -145,6 +146,11 @@ func write(args []string) error {
 	if err != nil {
 		return err
 	}
+	flags := flag.NewFlagSet("make", flag.ExitOnError)
+	policy := flags.String("witnesses", "", "a policy file that names the witnesses to ask")
+	if err := flags.Parse(args[3:]); err != nil {
+		return err
+	}
 	ctx := context.Background()
 	driver, err := posix.New(ctx, posix.Config{Path: args[0]})
 	if err != nil {
@@ -154,6 +160,17 @@ func write(args []string) error {
 		WithCheckpointSigner(signer).
 		WithCheckpointInterval(100*time.Millisecond).
 		WithBatching(100, 20*time.Millisecond)
+	if *policy != "" {
+		text, err := os.ReadFile(*policy)
+		if err != nil {
+			return err
+		}
+		witnesses, err := tessera.NewWitnessGroupFromPolicy(text)
+		if err != nil {
+			return err
+		}
+		options.WithWitnesses(witnesses, &tessera.WitnessOptions{Timeout: 10 * time.Second})
+	}
 	appender, shutdown, reader, err := tessera.NewAppender(ctx, driver, options)
 	if err != nil {
 		return err
