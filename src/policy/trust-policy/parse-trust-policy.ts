@@ -117,6 +117,10 @@ function ruleProblems(document: TrustPolicyDocument): Problem[] {
       })
     }
   }
+  for (const [number, signer] of (document.overrides?.from ?? []).entries()) {
+    const why = signerProblem(signer, document)
+    if (why) problems.push({ path: pointer('overrides', 'from', number), why })
+  }
   for (const [index, rule] of document.rules.entries()) {
     const at = (...parts: (string | number)[]) => pointer('rules', index, ...parts)
     for (const pattern of [rule.content].flat()) {
@@ -196,6 +200,16 @@ function regexProblems(document: TrustPolicyDocument): Problem[] {
     const text = outcome.kind === 'undefined' ? '' : locate(outcome.text).message
     problems.push({ path, why: `is not a pattern that can be used: ${text}` })
   }
+  const checkSigners = (from: readonly SignerDocument[], ...at: readonly (string | number)[]) => {
+    for (const [number, { identityPattern }] of from.entries()) {
+      if (identityPattern === undefined) continue
+      const path = pointer(...at, 'from', number, 'identityPattern')
+      // By itself as well: what closes a group that it did not open would undo the anchors.
+      for (const regex of [identityPattern, anchored(identityPattern)]) {
+        if (problems.at(-1)?.path !== path) check(regex, path)
+      }
+    }
+  }
   for (const [index, rule] of document.rules.entries()) {
     for (const content of [rule.content].flat()) {
       const pattern = compilePattern(content)
@@ -203,18 +217,11 @@ function regexProblems(document: TrustPolicyDocument): Problem[] {
     }
     for (const kind of ['signatures', 'attestations'] as const) {
       for (const [place, { from }] of (rule[kind] ?? []).entries()) {
-        for (const [number, { identityPattern }] of from.entries()) {
-          const path = pointer('rules', index, kind, place, 'from', number, 'identityPattern')
-          // By itself as well: what closes a group that it did not open would undo the anchors.
-          for (const regex of identityPattern === undefined
-            ? []
-            : [identityPattern, anchored(identityPattern)]) {
-            if (problems.at(-1)?.path !== path) check(regex, path)
-          }
-        }
+        checkSigners(from, 'rules', index, kind, place)
       }
     }
   }
+  checkSigners(document.overrides?.from ?? [], 'overrides')
   return problems
 }
 
