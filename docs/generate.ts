@@ -14,6 +14,7 @@ import { codes as keys } from '../src/keys/index.ts'
 import { codes as log } from '../src/log/index.ts'
 import { codes as oci } from '../src/oci/index.ts'
 import { codes as registry } from '../src/registry/index.ts'
+import { codes as server } from '../src/server/index.ts'
 
 const rooms: Readonly<Record<string, CodeTable>> = {
   base,
@@ -25,6 +26,7 @@ const rooms: Readonly<Record<string, CodeTable>> = {
   registry,
   image,
   bundle,
+  server,
   cli,
 }
 

@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
   /** What is typed at a terminal; without it there is none. */
+  /** Told what the command prints, as it prints it. */
+  readonly onOutput?: (text: string) => void
   readonly askHidden?: (question: string) => Promise<string | undefined>
 }
 
@@ -23,14 +25,17 @@ const bare = (cwd: string) => ({ HOME: cwd, PATH: process.env.PATH ?? '', SEALIF
 
 /** A command line in this process. */
 export async function runHere(args: readonly string[], options: RunOptions): Promise<Ran> {
-  const { cwd, env = {}, signal = new AbortController().signal, askHidden } = options
+  const { cwd, env = {}, signal = new AbortController().signal, onOutput, askHidden } = options
   const out: Uint8Array[] = []
   const err: Uint8Array[] = []
-  const into = (chunks: Uint8Array[]) => ({
-    write: (data: string | Uint8Array) => chunks.push(Buffer.from(data as string)),
+  const into = (chunks: Uint8Array[], onWrite?: (text: string) => void) => ({
+    write: (data: string | Uint8Array) => {
+      chunks.push(Buffer.from(data as string))
+      onWrite?.(String(data))
+    },
   })
   const context: Context = {
-    process: { stdout: into(out), stderr: into(err) },
+    process: { stdout: into(out, onOutput), stderr: into(err) },
     env: { ...bare(cwd), ...env },
     cwd,
     signal,
