@@ -1,12 +1,14 @@
 import { constants, type KeyObject, verify } from 'node:crypto'
+import { isEd25519ph } from '#keys/index.ts'
 
-/** Whether the signature is good. `hash` is null for Ed25519; RSA is PKCS #1 v1.5. Never throws. */
+/** Whether the signature is good. `hash` is null for Ed25519, sha512 for Ed25519ph; RSA is PKCS #1 v1.5. Never throws. */
 export function verifyBytes(
   key: KeyObject,
   bytes: Uint8Array,
   signature: Uint8Array,
   hash: string | null,
 ): boolean {
+  if (key.asymmetricKeyType === 'ed25519' && hash === 'sha512') return isPrehashed(key, bytes, signature)
   if ((hash === null) !== (key.asymmetricKeyType === 'ed25519')) return false
   try {
     return key.asymmetricKeyType === 'rsa'
@@ -17,11 +19,17 @@ export function verifyBytes(
   }
 }
 
+function isPrehashed(key: KeyObject, bytes: Uint8Array, signature: Uint8Array): boolean {
+  const { x = '' } = key.export({ format: 'jwk' })
+  return isEd25519ph(Buffer.from(x, 'base64url'), bytes, signature)
+}
+
 /** The hashes that a signature by this key may be over: the curve's own first (Sigstore's registry of algorithms). */
 export function hashesFor(key: KeyObject): readonly (string | null)[] {
   switch (key.asymmetricKeyType) {
     case 'ed25519':
-      return [null]
+      // The message itself, or Ed25519ph, which cosign makes so that logs can hold the hash alone.
+      return [null, 'sha512']
     case 'rsa':
       return ['sha256']
     case 'ec':
