@@ -14,7 +14,7 @@ interface Room {
 const house: Readonly<Record<string, Room>> = {
   base: { floor: 0, packages: ['canonicalize', 'typebox'] },
   oci: { floor: 1, packages: [] },
-  keys: { floor: 1, packages: ['tweetnacl', '@peculiar/x509'] },
+  keys: { floor: 1, packages: ['tweetnacl'] },
   log: { floor: 1, packages: ['postgres'] },
   content: { floor: 2, packages: ['tar-stream'] },
   policy: { floor: 2, packages: ['yaml', 'typebox'] },

@@ -57,7 +57,7 @@ export async function main(args: readonly string[]): Promise<void> {
     process: process as Context['process'],
     env: process.env,
     cwd: process.cwd(),
-    askHidden: async (question) => (await import('./shell/terminal.ts')).askHidden(question),
+    askHidden: async (question) => (await import('./shell/terminal.ts')).askHidden(question, stop.signal),
     signal: stop.signal,
   })
 }

@@ -9,12 +9,12 @@ import {
   isKeyFile,
   keyAlgorithms,
   openKeyFile,
-  parsePem,
   parsePublicKey,
   publicKeyOf,
   publicKeyPem,
   sealKeyFile,
 } from './index.ts'
+import { parsePem } from './pem.ts'
 
 const label = 'ENCRYPTED SIGSTORE PRIVATE KEY'
 

@@ -5,16 +5,15 @@ import fc from 'fast-check'
 import { SealiftError } from '#base/index.ts'
 import {
   formatPem,
-  fromBase64,
   generateKeyPair,
   keyAlgorithms,
-  parsePem,
   parsePrivateKey,
   parsePublicKey,
   publicKeyHint,
   publicKeyOf,
   publicKeyPem,
 } from './index.ts'
+import { fromBase64, parsePem } from './pem.ts'
 
 const spki = (key: KeyObject) => key.export({ type: 'spki', format: 'der' })
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import {
   keyAlgorithms,
@@ -92,6 +92,17 @@ describe('the forms of openssl', needs('openssl'), () => {
 })
 
 describe('a terminal', needs('script'), () => {
+  test('Ctrl-C at the question ends the command, and nothing is written', async () => {
+    const command = `${sealiftProgram} key generate --out stopped`
+    const child = spawn(findPeer('script')!, ['-qec', command, '/dev/null'], { cwd: bench.folder })
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (text.includes('New password of stopped.key: ')) child.stdin.write('abc\x03')
+    })
+    const [code] = await once(child, 'close')
+    assert.equal(code, 130)
+    assert.ok(!existsSync(bench.path('stopped.key')) && !existsSync(bench.path('stopped.pub')))
+  })
+
   test('a password is asked for there, twice, and is not shown', async () => {
     // `script` runs the command at a pseudo-terminal, and hands on what comes in on stdin as if it were typed.
     const command = `${sealiftProgram} key generate --out typed`

@@ -8,9 +8,9 @@ import { legible } from './print.ts'
  * Asks at the controlling terminal, whatever stdin and stdout are; what is typed is not shown. Undefined where the
  * process has no terminal.
  *
- * @throws INTERRUPTED for Ctrl-C, PASSWORD_INVALID for more than fits
+ * @throws INTERRUPTED for Ctrl-C, the signal's reason, PASSWORD_INVALID for more than fits
  */
-export async function askHidden(question: string): Promise<string | undefined> {
+export async function askHidden(question: string, signal: AbortSignal): Promise<string | undefined> {
   let descriptor: number
   try {
     descriptor = openSync('/dev/tty', 'r+')
@@ -23,7 +23,7 @@ export async function askHidden(question: string): Promise<string | undefined> {
   terminal.setRawMode(true)
   writeSync(descriptor, legible(question))
   try {
-    return await typed(terminal)
+    return await typed(terminal, signal)
   } finally {
     terminal.setRawMode(false)
     writeSync(descriptor, '\n')
@@ -41,10 +41,11 @@ function openTerminal(descriptor: number): ReadStream | undefined {
 }
 
 /** The line that is typed. In raw mode the keys that the terminal would have handled are ours to handle. */
-function typed(terminal: ReadStream): Promise<string> {
+function typed(terminal: ReadStream, signal: AbortSignal): Promise<string> {
   terminal.setEncoding('utf8')
   const characters: string[] = []
   return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
     terminal.on('error', reject)
     terminal.on('end', () => resolve(characters.join('')))
     terminal.on('data', (text) => {
