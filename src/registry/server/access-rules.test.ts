@@ -334,3 +334,12 @@ test('whoever judges content is told the roles', async () => {
     'what is not admitted is not read',
   )
 })
+
+test('a mirror that is asked by its whole name first refuses, and records, only what it does not serve', async () => {
+  await using started = await ruled()
+  await fill(started.repositories, 'shop/web', 'docker.io/library/os')
+  assert.equal(await started.status('carl', 'GET', '/v2/shop/web/manifests/1?ns=docker.io'), 200)
+  assert.equal(await started.status('carl', 'GET', '/v2/library/os/manifests/1?ns=docker.io'), 403)
+  const told = started.records.map(({ repository, allowed }) => `${repository} ${allowed}`)
+  assert.deepEqual(told, ['shop/web true', 'library/os false'])
+})

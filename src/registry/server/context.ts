@@ -54,24 +54,44 @@ export interface Resource {
 
 const everything: AccessDecision = { allowed: true, isPublic: true }
 
-/**
- * Asks whoever decides. The refusal of somebody who is known is recorded; strangers are asked who they are instead.
- * @throws Refusal 401 or 403
- */
-export async function authorize(
-  { access, records }: Context,
+/** Asks whoever decides. */
+export async function mayUse(
+  { access }: Context,
   exchange: Exchange,
   verb: AccessRequest['verb'],
   repository?: string,
 ): Promise<AccessDecision> {
-  if (!access) return everything
-  const question = exchange.question(verb, repository)
-  const decision = await access(question, exchange.signal)
-  if (decision.allowed) return decision
-  const message = decision.reason ?? `${verb} is not allowed here`
-  if (exchange.principal.kind === 'anonymous') throw unauthorized(message)
-  await records.add({ ...question, allowed: false, reason: message }, false)
-  throw new Refusal(403, 'DENIED', message)
+  return access ? await access(exchange.question(verb, repository), exchange.signal) : everything
+}
+
+/**
+ * Asks whoever decides, and refuses where the answer is no.
+ * @throws Refusal 401 or 403
+ */
+export async function authorize(
+  context: Context,
+  exchange: Exchange,
+  verb: AccessRequest['verb'],
+  repository?: string,
+): Promise<AccessDecision> {
+  const decision = await mayUse(context, exchange, verb, repository)
+  return decision.allowed ? decision : await refuse(context, exchange, verb, { decision, repository })
+}
+
+/**
+ * Refuses what was not allowed. That of somebody who is known is recorded; strangers are asked who they are instead.
+ * @throws Refusal 401 or 403
+ */
+export async function refuse(
+  { records }: Context,
+  exchange: Exchange,
+  verb: AccessRequest['verb'],
+  { decision, repository }: { readonly decision: AccessDecision; readonly repository: string | undefined },
+): Promise<never> {
+  const reason = decision.reason ?? `${verb} is not allowed here`
+  if (exchange.principal.kind === 'anonymous') throw unauthorized(reason)
+  await records.add({ ...exchange.question(verb, repository), allowed: false, reason }, false)
+  throw new Refusal(403, 'DENIED', reason)
 }
 
 /** Records what is about to be done with a content, where that was allowed. To be waited for before it is done. */

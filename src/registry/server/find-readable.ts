@@ -1,7 +1,7 @@
 import type { Repository } from '#content/index.ts'
 import { isRegistryHost } from '#oci/index.ts'
 import type { AccessDecision } from './access.ts'
-import { authorize, type Context } from './context.ts'
+import { type Context, mayUse, refuse } from './context.ts'
 import type { Exchange } from './exchange.ts'
 import { Refusal, type WireCode } from './refusal.ts'
 
@@ -28,14 +28,12 @@ export async function findReadable<T>(
   look: (repository: Repository) => Promise<T | undefined>,
   verb: 'pull' | 'list' = 'pull',
 ): Promise<Readable<T>> {
-  let refusal: unknown
+  let refused: { readonly repository: string; readonly decision: AccessDecision } | undefined
   let anyRepository = false
   for (const name of candidates(exchange, path)) {
-    let decision: AccessDecision
-    try {
-      decision = await authorize(context, exchange, verb, name)
-    } catch (error) {
-      refusal = error
+    const decision = await mayUse(context, exchange, verb, name)
+    if (!decision.allowed) {
+      refused = { repository: name, decision }
       continue
     }
     const repository = await context.repositories.repository(name)
@@ -44,7 +42,7 @@ export async function findReadable<T>(
     const found = await look(repository)
     if (found !== undefined) return { repository, name, found, decision }
   }
-  if (refusal !== undefined) throw refusal
+  if (refused) return await refuse(context, exchange, verb, refused)
   if (!anyRepository) throw new Refusal(404, 'NAME_UNKNOWN', `there is no repository ${path}`)
   throw new Refusal(404, missing, `it is not in the repository ${path}`)
 }
