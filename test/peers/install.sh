@@ -42,6 +42,26 @@ if [ ! -e "$cache/stamps/distribution-$DISTRIBUTION_VERSION" ]; then
   mv "$cache/bin/registry" "$cache/bin/distribution"
   touch "$cache/stamps/distribution-$DISTRIBUTION_VERSION"
 fi
+# Sigstore: its client (about 7 minutes) and its services.
+go_peer cosign github.com/sigstore/cosign/v3/cmd/cosign "$COSIGN_VERSION"
+go_peer fulcio github.com/sigstore/fulcio "$FULCIO_VERSION"
+go_peer timestamp-server github.com/sigstore/timestamp-authority/v2/cmd/timestamp-server "$TIMESTAMP_VERSION"
+go_peer rekor-server github.com/sigstore/rekor/cmd/rekor-server "$REKOR_VERSION"
+# Rekor 2 over files; the module's program is called after its storage.
+if [ ! -e "$cache/stamps/rekor-tiles-$REKOR_TILES_VERSION" ]; then
+  go_peer posix github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix "$REKOR_TILES_VERSION"
+  mv "$cache/bin/posix" "$cache/bin/rekor-tiles"
+  touch "$cache/stamps/rekor-tiles-$REKOR_TILES_VERSION"
+fi
+# Rekor 1 keeps its entries in Trillian, and that in PostgreSQL.
+go_peer trillian_log_server github.com/google/trillian/cmd/trillian_log_server "$TRILLIAN_VERSION"
+go_peer trillian_log_signer github.com/google/trillian/cmd/trillian_log_signer "$TRILLIAN_VERSION"
+if [ ! -e "$cache/share/trillian-$TRILLIAN_VERSION.sql" ]; then
+  mkdir -p "$cache/share"
+  trillian=$(go mod download -json "github.com/google/trillian@$TRILLIAN_VERSION" | sed -n 's/.*"Dir": "\(.*\)",/\1/p')
+  install -m 644 "$trillian/storage/postgresql/schema/storage.sql" "$cache/share/trillian-$TRILLIAN_VERSION.sql"
+  ln -sf "trillian-$TRILLIAN_VERSION.sql" "$cache/share/trillian.sql"
+fi
 # The conformance suite has no tagged release; it needs a module that requires it by pseudo-version.
 if [ ! -e "$cache/stamps/conformance-$CONFORMANCE_VERSION" ]; then
   echo "peers: building the OCI conformance suite $CONFORMANCE_VERSION" >&2
