@@ -1,5 +1,6 @@
 import { formatCheckpoint, verifyCheckpoint } from './checkpoint.ts'
 import { failure } from './codes.ts'
+import { askCosigners } from './cosigners.ts'
 import { edgeRoot, extend, loadEdge, type RightEdge } from './edge.ts'
 import { GroupCommit } from './group-commit.ts'
 import { emptyRoot } from './hash.ts'
@@ -10,11 +11,10 @@ import type { Database, Query } from './postgres-database.ts'
 import { postgresTiles, schema } from './postgres-tiles.ts'
 import { assertContinues, readLog } from './read-log.ts'
 import { hashesAt } from './tiles.ts'
-import type { Appended, Checkpoint, Log, LogReader } from './types.ts'
+import type { Appended, Checkpoint, Cosigner, Log, LogReader } from './types.ts'
 import { VerifiedTree } from './verified-tree.ts'
 
-/** Witnesses are for a log with one writer: between their answer and the commit nobody else may append. */
-export interface PostgresLogOptions extends Omit<LogIdentity, 'cosigners' | 'quorum'> {
+export interface PostgresLogOptions extends LogIdentity {
   /** Stays the caller's: it is not closed with the log. */
   readonly database: Database
 }
@@ -50,13 +50,19 @@ export async function openPostgresLog(options: PostgresLogOptions): Promise<Log>
   return log
 }
 
+interface Head {
+  readonly checkpoint: Checkpoint
+  readonly edge: RightEdge
+}
+
 class PostgresLog implements Log {
   readonly #options: PostgresLogOptions
   readonly #id: number
   readonly #reader: LogReader
+  readonly #witnessed = new Map<Cosigner, number>()
   readonly #group = new GroupCommit((entries) => this.#commit(entries))
   /** The last head of our own: of use where nobody else has appended since. */
-  #head: { readonly checkpoint: Checkpoint; readonly edge: RightEdge } | undefined
+  #head: Head | undefined
 
   constructor(options: PostgresLogOptions, id: number) {
     this.#options = options
@@ -88,32 +94,68 @@ class PostgresLog implements Log {
   }
 
   async #commit(entries: readonly Uint8Array[]): Promise<{ first: number; checkpoint: Checkpoint }> {
-    const { origin, signer, database } = this.#options
-    const head = await database.transaction(async (query) => {
+    const { cosigners = [] } = this.#options
+    const head = await this.#transaction((query) => this.#extend(query, entries))
+    this.#head = head
+    const first = head.checkpoint.size - entries.length
+    if (cosigners.length === 0) return { first, checkpoint: head.checkpoint }
+    return { first, checkpoint: await this.#transaction((query) => this.#publish(query, head.checkpoint)) }
+  }
+
+  /** Goes on from the newest head, whoever wrote it. */
+  async #extend(query: Query, entries: readonly Uint8Array[]): Promise<Head> {
+    const { origin, signer, cosigners = [] } = this.#options
+    const old = await this.#newest(query)
+    const growth = extend(old.edge, entries)
+    const tree = { size: growth.edge.size, root: edgeRoot(growth.edge) }
+    await this.#insert(query, old.edge, entries, growth.added)
+    const note = await signNote(formatCheckpoint({ origin, ...tree }), [signer])
+    if (cosigners.length === 0) await this.#store(query, tree.size, note)
+    else await query('update sealift_log set pending = $2 where id = $1', [this.#id, note])
+    return { checkpoint: { origin, ...tree, note }, edge: growth.edge }
+  }
+
+  /**
+   * Has the newest checkpoint cosigned and publishes it, which may cover more than `own`. What the witnesses are shown
+   * is committed, so that nobody can go on from anything else, whatever happens between their answer and the commit.
+   */
+  async #publish(query: Query, own: Checkpoint): Promise<Checkpoint> {
+    const { cosigners = [], quorum = cosigners.length } = this.#options
+    const { note, pending } = await this.#locked(query)
+    const checkpoint = verifyCheckpoint(pending ?? note, this.#trust())
+    const tree = new VerifiedTree(postgresTiles(query, this.#id), checkpoint)
+    await assertContinues(tree, own)
+    if (pending === undefined) return checkpoint
+    const lines = await askCosigners(cosigners, quorum, pending, tree, this.#witnessed)
+    await this.#store(query, checkpoint.size, pending + lines)
+    return { ...checkpoint, note: pending + lines }
+  }
+
+  #transaction<T>(act: (query: Query) => Promise<T>): Promise<T> {
+    return this.#options.database.transaction(async (query) => {
       // An operator may have traded durability for speed; nothing is acknowledged on such terms.
       await query(
         "select set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off'",
         [],
       )
-      const { checkpoint: old, edge } = await this.#locked(query)
-      const growth = extend(edge, entries)
-      const tree = { size: growth.edge.size, root: edgeRoot(growth.edge) }
-      await this.#insert(query, old.size, edge, entries, growth.added)
-      const note = await signNote(formatCheckpoint({ origin, ...tree }), [signer])
-      await query('update sealift_log set size = $2, note = $3 where id = $1', [this.#id, tree.size, note])
-      return { checkpoint: { origin, ...tree, note }, edge: growth.edge }
+      return act(query)
     })
-    this.#head = head
-    return { first: head.checkpoint.size - entries.length, checkpoint: head.checkpoint }
   }
 
-  /** The newest head, its row locked until the transaction ends. */
-  async #locked(query: Query): Promise<{ checkpoint: Checkpoint; edge: RightEdge }> {
-    const [row] = await query('select note from sealift_log where id = $1 for update', [this.#id])
+  /** The log's row, locked until the transaction ends. */
+  async #locked(query: Query): Promise<{ note: string; pending: string | undefined }> {
+    const [row] = await query('select note, pending from sealift_log where id = $1 for update', [this.#id])
     if (!row) throw failure('LOG_NOT_FOUND', `the log of ${this.#options.origin} is gone from the database`)
-    const note = row.note as string
-    if (this.#head?.checkpoint.note === note) return this.#head
-    const checkpoint = verifyCheckpoint(note, this.#trust())
+    return { note: row.note as string, pending: (row.pending as string | null) ?? undefined }
+  }
+
+  /** The head to go on from. */
+  async #newest(query: Query): Promise<Head> {
+    const { note, pending } = await this.#locked(query)
+    const newest = pending ?? note
+    // The same text may have got cosignatures meanwhile.
+    if (this.#head && newest.startsWith(`${formatCheckpoint(this.#head.checkpoint)}\n`)) return this.#head
+    const checkpoint = verifyCheckpoint(newest, this.#trust())
     const store = postgresTiles(query, this.#id)
     const edge = await loadEdge(store, checkpoint)
     if (this.#head) {
@@ -122,9 +164,13 @@ class PostgresLog implements Log {
     return { checkpoint, edge }
   }
 
+  async #store(query: Query, size: number, note: string): Promise<void> {
+    const update = 'update sealift_log set size = $2, note = $3, pending = null where id = $1'
+    await query(update, [this.#id, size, note])
+  }
+
   async #insert(
     query: Query,
-    size: number,
     edge: RightEdge,
     entries: readonly Uint8Array[],
     added: readonly (readonly Uint8Array[])[],
@@ -141,7 +187,7 @@ class PostgresLog implements Log {
        from unnest($4::text::integer[], $5::text::integer[]) with ordinality as t (start, length, at)`,
       [
         this.#id,
-        size,
+        edge.size,
         Buffer.concat(entries),
         `{${starts.join()}}`,
         `{${entries.map(({ length }) => length).join()}}`,

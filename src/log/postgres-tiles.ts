@@ -3,6 +3,7 @@ import { encodeBundle, parseTilePath } from './tiles.ts'
 import type { TileStore } from './types.ts'
 
 /**
+ * `pending` is a checkpoint that is signed and covers all there is, and for which witnesses are still to be asked.
  * Hashes and entries are rows that are only ever added, so that a group of appends writes nothing twice; tiles are put
  * together when they are read.
  */
@@ -11,7 +12,8 @@ create table if not exists sealift_log (
   id integer generated always as identity primary key,
   origin text not null unique,
   size bigint not null,
-  note text not null
+  note text not null,
+  pending text
 );
 create table if not exists sealift_log_hash (
   log integer not null references sealift_log,

@@ -9,11 +9,16 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { isFailure } from '#base/index.ts'
 import {
+  type Cosigner,
   connectPostgres,
+  cosignatureVerifier,
   type Database,
   leafHash,
   noteSigner,
+  noteVerifier,
   openPostgresLog,
+  openWitness,
+  verifyCheckpoint,
   verifyConsistency,
   verifyInclusion,
 } from '#log/index.ts'
@@ -139,6 +144,49 @@ describe('a log in PostgreSQL', needs('pg_ctl'), () => {
     assert.equal((await two.append(new Uint8Array(0))).index, 3600)
     assert.deepEqual((await two.entry(3600)).length, 0)
     verifyConsistency(await one.checkpoint(), await two.checkpoint(), [])
+  })
+
+  test('replicas share a witness, and one that fails after its answer stops nobody', async () => {
+    const name = 'log.example/witnessed'
+    const signer = noteSigner(name, privateKey)
+    const verifiers = [noteVerifier(signer)]
+    const witness = openWitness({
+      directory: bench.fresh('witness'),
+      name: 'witness.example/w',
+      key: generateKeyPairSync('ed25519').privateKey,
+      logs: new Map([[name, verifiers]]),
+    })
+    let losesAnswer = false
+    const forgetful: Cosigner = {
+      name: witness.name,
+      async cosign(request) {
+        const lines = await witness.cosign(request)
+        if (losesAnswer) throw new Error('the answer was lost')
+        return lines
+      },
+    }
+    const options = { database, origin: name, signer }
+    await using one = await openPostgresLog({ ...options, cosigners: [forgetful] })
+    await using two = await openPostgresLog({ ...options, cosigners: [witness] })
+    const both = [one, two].flatMap((log, which) =>
+      Array.from({ length: 200 }, async (_, at) => {
+        await setTimeout(at)
+        const { index, checkpoint } = await log.append(Buffer.from(`${which} ${at}`))
+        assert.ok(checkpoint.size > index)
+        return index
+      }),
+    )
+    assert.equal(new Set(await Promise.all(both)).size, 400)
+    losesAnswer = true
+    await assert.rejects(one.append(Buffer.from('late')), failsWith('NOTE_KEY_UNKNOWN'))
+    assert.equal((await one.checkpoint()).size, 400)
+    assert.equal((await witness.last(name))?.size, 401)
+    assert.equal((await two.append(Buffer.from('after'))).index, 401)
+    assert.equal(Buffer.from(await two.entry(400)).toString(), 'late')
+    losesAnswer = false
+    const { checkpoint } = await one.append(Buffer.from('again'))
+    const witnesses = [cosignatureVerifier(witness.key)]
+    assert.equal(verifyCheckpoint(checkpoint.note, { origin: name, verifiers, witnesses }).size, 403)
   })
 
   test('what is changed in the database is noticed', async () => {
