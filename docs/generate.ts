@@ -13,6 +13,7 @@ import { codes as image } from '../src/image/index.ts'
 import { codes as keys } from '../src/keys/index.ts'
 import { codes as log } from '../src/log/index.ts'
 import { codes as oci } from '../src/oci/index.ts'
+import { codes as policy } from '../src/policy/index.ts'
 import { codes as registry } from '../src/registry/index.ts'
 import { codes as server } from '../src/server/index.ts'
 
@@ -23,6 +24,7 @@ const rooms: Readonly<Record<string, CodeTable>> = {
   log,
   access,
   content,
+  policy,
   registry,
   image,
   bundle,

@@ -1,40 +1,28 @@
 import assert from 'node:assert/strict'
+import { globSync } from 'node:fs'
 import { test } from 'node:test'
-import { codes as access } from '#access/index.ts'
-import { codes as base, SealiftError } from '#base/index.ts'
-import { codes as bundle } from '#bundle/index.ts'
-import { codes as content } from '#content/index.ts'
-import { codes as image } from '#image/index.ts'
-import { codes as keys } from '#keys/index.ts'
-import { codes as log } from '#log/index.ts'
-import { codes as oci } from '#oci/index.ts'
-import { codes as registry } from '#registry/index.ts'
-import { codes as cli } from './codes.ts'
+import { pathToFileURL } from 'node:url'
+import { type CodeTable, SealiftError } from '#base/index.ts'
 import { exitCodeFor, exitCodeOf, namedCodes } from './exit-code.ts'
 
+/** The codes of all rooms, whichever there are. */
+const files = globSync('src/**/codes.ts')
+const all = await Promise.all(
+  files.map(async (file) => {
+    const { codes } = (await import(pathToFileURL(file).href)) as { codes: CodeTable }
+    return Object.keys(codes)
+  }),
+).then((tables) => tables.flat())
+
 test('every code with an exit code of its own is a code of some room', () => {
-  const known = {
-    ...base,
-    ...oci,
-    ...keys,
-    ...log,
-    ...access,
-    ...content,
-    ...registry,
-    ...image,
-    ...bundle,
-    ...cli,
-  }
+  assert.ok(files.length > 10 && all.includes('USAGE'), 'the tables are found')
   assert.deepEqual(
-    namedCodes.filter((code) => !Object.hasOwn(known, code)),
+    namedCodes.filter((code) => !all.includes(code)),
     [],
   )
 })
 
 test('no two rooms have the same code', () => {
-  const all = [base, oci, keys, log, access, content, registry, image, bundle, cli].flatMap((table) =>
-    Object.keys(table),
-  )
   assert.deepEqual(
     all.filter((code, at) => all.indexOf(code) !== at),
     [],

@@ -234,6 +234,48 @@ export const outputSchemas = {
     absent: Type.Array(digest),
     roots: count,
   }),
+  'policy check': object({
+    path: text,
+    kind: Type.Enum(['TrustPolicy', 'Rego']),
+    name: optional(text),
+    digest,
+    rule: text,
+    tests: count,
+    keys: Type.Array(text),
+    trustedRoots: Type.Array(text),
+  }),
+  'policy test': object({
+    path: text,
+    ok: Type.Boolean(),
+    tests: Type.Array(
+      object({
+        name: text,
+        file: text,
+        line: count,
+        outcome: Type.Enum(['pass', 'fail', 'error', 'skip']),
+        message: optional(text),
+        printed: Type.Array(text),
+      }),
+    ),
+  }),
+  'policy explain': object({
+    allowed: Type.Boolean(),
+    reasons: Type.Array(object({ code: text, message: text, remedy: optional(text) })),
+    outputs: Type.Unknown(),
+    validUntil: optional(text),
+    at: text,
+    policy: digest,
+    rules: Type.Array(
+      object({
+        name: text,
+        file: text,
+        line: count,
+        value: optional(Type.Unknown()),
+        error: optional(text),
+      }),
+    ),
+  }),
+  'policy init': object({ written: Type.Array(text) }),
   'access check': object({
     allowed: Type.Boolean(),
     principal: text,

@@ -11,4 +11,5 @@ export {
   type TrustPolicySource,
   trustRule,
 } from './trust-policy/parse-trust-policy.ts'
+export { starterPolicy } from './trust-policy/starter.ts'
 export type * from './types.ts'

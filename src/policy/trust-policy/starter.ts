@@ -38,8 +38,11 @@ ${keys || '# keys:\n#   release: { file: release.pub }\n'}
 # trustedRoots:
 #   sigstore: { file: trusted_root.json, issuers: [https://token.actions.githubusercontent.com] }
 
-# Whether a signed override may let in what the rules do not.
-breakGlass: true
+# Whose signed overrides let in what the rules do not (break glass); nobody's where it is not said.
+# overrides: { from: [{ identity: duty@example.com, issuer: https://accounts.example.com }] }
+
+# What release records are held against: an older release after a newer one, one whose successor is overdue.
+# releases: { rollback: refuse, freshness: required }
 
 # The first rule that covers content, action and environment decides; what none covers is refused.
 rules:
