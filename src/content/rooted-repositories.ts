@@ -30,10 +30,11 @@ export interface RootedContent {
 }
 
 /**
- * A set of roots seen as repositories. A root named HOST/PATH:TAG is in the repositories HOST/PATH and PATH (so
- * that both a mirror and a plain pull find it; a HOST with a port, which no repository's name can hold, only in
- * PATH); a short name is a tag in the repository `shortNames`. A repository shows only what its roots, their
- * referrers and legacy signatures reach. What they reach is found when it is first asked for, and remembered.
+ * A set of roots seen as repositories. A root named HOST/PATH:TAG is in the repositories HOST/PATH and PATH, so
+ * that both a mirror and a plain pull find it (with a port in HOST the first is no name on a registry: it is found by
+ * who asks for it, and not listed); a short name is a tag in the repository `shortNames`. A repository shows only what
+ * its roots, their referrers and legacy signatures reach. What they reach is found when it is first asked for, and
+ * remembered.
  */
 export class RootedRepositories implements Repositories {
   readonly #content: RootedContent
@@ -51,7 +52,7 @@ export class RootedRepositories implements Repositories {
   }
 
   async names(page?: { after?: string; limit?: number }): Promise<readonly string[]> {
-    return pageOf((await this.#all()).keys(), page)
+    return pageOf([...(await this.#all()).keys()].filter(isRepositoryName), page)
   }
 
   #all(): Promise<ReadonlyMap<string, RootedRepository>> {
@@ -95,7 +96,7 @@ export class RootedRepositories implements Repositories {
     const repository = descriptor.annotations?.[repositoryAnnotation]
     const whole = wholeName(reference) ?? wholeName(repository)
     if (whole) {
-      const names = [`${whole.registry}/${whole.repository}`, whole.repository].filter(isRepositoryName)
+      const names = [`${whole.registry}/${whole.repository}`, whole.repository]
       return whole.tag === undefined ? { names } : { names, tag: whole.tag }
     }
     const isStray = true
