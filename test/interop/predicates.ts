@@ -42,7 +42,15 @@ export const predicates: Readonly<Record<string, unknown>> = {
     version: 1,
     statements: [],
   },
-  link: { name: 'build', command: ['make'], materials: [], byproducts: {}, environment: {} },
+  link: {
+    _type: 'link',
+    name: 'build',
+    command: ['make'],
+    materials: {},
+    products: {},
+    byproducts: {},
+    environment: {},
+  },
   custom: { any: 'thing' },
   'https://review.example/v1': { by: 'a person', verdict: 'good' },
 }

@@ -17,6 +17,8 @@ const env = { COSIGN_PASSWORD: 'correct horse', SIGSTORE_ID_TOKEN: '' }
 const email = 'releases@shop.example'
 const http = '--allow-http-registry'
 const unlogged = '--insecure-ignore-tlog'
+/** cosign signing with a key, and nothing beside it. */
+const offline = ['--yes', http, '--use-signing-config=false', '--tlog-upload=false']
 /** A registry without the referrers API, and one with it. */
 const registries = { distribution: '', sealift: '' }
 const kinds = ['distribution', 'sealift'] as const
@@ -61,6 +63,9 @@ async function proofsOf(location: string): Promise<ProofList['proofs']> {
 }
 const formsOf = async (location: string) => (await proofsOf(location)).map(({ form }) => form)
 
+const weVerify = (name: string, signer: readonly string[], options = {}) =>
+  bench.sealift(['verify', name, '--proofs-only', ...signer], options)
+
 async function keyPair(type: string): Promise<string> {
   const prefix = bench.fresh('key')
   await bench.sealift(['key', 'generate', '--type', type, '--out', prefix], { env })
@@ -96,6 +101,131 @@ describe('signatures by key', needs('cosign', 'crane', 'distribution'), () => {
   }
 })
 
+describe('signatures of cosign by key', needs('cosign', 'crane', 'distribution'), () => {
+  for (const type of ['ecdsa-p256', 'ecdsa-p384', 'ecdsa-p521', 'rsa', 'ed25519']) {
+    for (const format of ['bundle', 'legacy'] as const) {
+      test(`we verify what cosign signs: ${type}, ${format}`, async () => {
+        const [key, other] = [await keyPair(type), await keyPair(type)]
+        const name = await image(registries[format === 'legacy' ? 'sealift' : 'distribution'])
+        const asBundle = `--new-bundle-format=${format === 'bundle'}`
+        await bench.run(
+          'cosign',
+          ['sign', ...offline, '--key', `${key}.key`, asBundle, await digestOf(name)],
+          {
+            env,
+          },
+        )
+        assert.deepEqual(await formsOf(name), [format === 'bundle' ? 'bundle' : 'legacy-signature'])
+        await weVerify(name, ['--key', `${key}.pub`])
+        const { stderr } = await weVerify(name, ['--key', `${other}.pub`], { exit: 5 })
+        assert.match(stderr, /KEY_UNTRUSTED|SIGNATURE_INVALID/)
+        // A second signature goes beside the first one, ours after cosign's.
+        await bench.sealift(['sign', name, '--key', `${other}.key`, '--legacy'], { env })
+        const hash = ['--signature-digest-algorithm', hashes[type] ?? 'sha256']
+        for (const pair of [key, other]) {
+          await weVerify(name, ['--key', `${pair}.pub`])
+          // It signs with Ed25519ph, and verifies pure Ed25519 only.
+          if (type === 'ed25519' && pair === key) continue
+          const verify = ['verify', http, unlogged, asBundle, ...hash, '--key', `${pair}.pub`, name]
+          await bench.run('cosign', verify)
+        }
+      })
+    }
+  }
+})
+
+describe('attestations by key', needs('cosign', 'crane', 'distribution'), () => {
+  for (const [type, predicate] of Object.entries(predicates)) {
+    test(`cosign and we verify each other's: ${type}`, async () => {
+      const key = await keyPair('ecdsa-p256')
+      const file = bench.fresh('predicate.json')
+      writeFileSync(file, JSON.stringify(predicate))
+      const [ours, theirs] = [await image(registries.sealift), await image(registries.sealift)]
+      const what = ['--type', type, '--predicate', file, '--key', `${key}.key`]
+      await bench.sealift(['attest', ours, ...what, '--legacy'], { env })
+      const attest = ['attest', ...offline, ...what]
+      await bench.run('cosign', [...attest, await digestOf(theirs)], { env })
+      await bench.run('cosign', [...attest, '--new-bundle-format=false', await digestOf(theirs)], { env })
+      for (const name of [ours, theirs]) {
+        assert.deepEqual(await formsOf(name), ['bundle', 'legacy-attestation'])
+        for (const format of ['--new-bundle-format=true', '--new-bundle-format=false']) {
+          const verify = ['verify-attestation', http, unlogged, format, '--type', type, '--key', `${key}.pub`]
+          await bench.run('cosign', [...verify, name])
+        }
+        const verify = ['verify-attestation', name, '--type', type, '--key', `${key}.pub`]
+        const { attestations } = await bench.sealiftJson<{ attestations: unknown[] }>(verify)
+        assert.equal(attestations.length, 2)
+        const other = ['verify-attestation', name, '--type', 'https://other.example', '--key', `${key}.pub`]
+        assert.match((await bench.sealift(other, { exit: 5 })).stderr, /SIGNATURE_ABSENT/)
+      }
+    })
+  }
+})
+
+describe('what goes along', needs('cosign', 'crane', 'distribution'), () => {
+  test('copy and pack leave nothing behind, also of what proves a proof', async () => {
+    const key = await keyPair('ecdsa-p256')
+    const name = await image(registries.sealift)
+    const digest = await digestOf(name)
+    const file = bench.fresh('predicate.json')
+    writeFileSync(file, JSON.stringify(predicates.cyclonedx))
+    const what = ['--type', 'cyclonedx', '--predicate', file, '--key', `${key}.key`]
+    await bench.run('cosign', ['sign', ...offline, '--key', `${key}.key`, digest], { env })
+    const legacy = ['--new-bundle-format=false', '--key', `${key}.key`, digest]
+    await bench.run('cosign', ['sign', ...offline, ...legacy], { env })
+    await bench.run('cosign', ['attest', ...offline, ...what, digest], { env })
+    await bench.sealift(['sign', name, '--key', `${key}.key`, '--legacy'], { env })
+    await bench.sealift(['attest', name, ...what, '--legacy'], { env })
+    const before = await proofsOf(name)
+    assert.equal(before.length, 7)
+    // The attestation's own manifest is signed, by both.
+    const attestation = before.find(({ predicateType }) => predicateType === 'https://cyclonedx.org/bom')
+    const nested = `${digest.slice(0, digest.indexOf('@'))}@${attestation?.carrier}`
+    await bench.sealift(['sign', nested, '--key', `${key}.key`], { env })
+    await bench.run('cosign', ['sign', ...offline, '--key', `${key}.key`, nested], { env })
+    assert.equal((await proofsOf(nested)).length, 2)
+
+    const archive = bench.path('along.tgz')
+    await bench.sealift(['pack', name, '-o', archive])
+    const far = `${registries.distribution}/far/web:1`
+    await bench.sealift(['copy', `archive:${archive}:${name}`, far])
+    const copied = `${registries.distribution}/copied/web:1`
+    await bench.sealift(['copy', name, copied])
+    const layout = `oci:${bench.path('along')}`
+    await bench.sealift(['copy', name, layout])
+    const digests = (proofs: ProofList['proofs']) => proofs.map((proof) => proof.digest).sort()
+    for (const place of [far, copied, archive, layout]) {
+      assert.deepEqual(digests(await proofsOf(place)), digests(before), place)
+      await weVerify(place, ['--key', `${key}.pub`])
+      const inside = place.startsWith(registries.distribution)
+        ? `${place.slice(0, place.lastIndexOf(':'))}@${attestation?.carrier}`
+        : `${place === archive ? `archive:${archive}` : place}:${attestation?.carrier}`
+      assert.equal((await proofsOf(inside)).length, 2, inside)
+    }
+    await bench.run('cosign', ['verify', http, unlogged, '--key', `${key}.pub`, copied])
+  })
+
+  test('an archive is signed after packing, and what was in it is signed where it arrives', async () => {
+    const key = await keyPair('ecdsa-p256')
+    const name = await image(registries.sealift)
+    const archive = bench.path('signed.tgz')
+    await bench.sealift(['pack', name, '-o', archive])
+    await bench.sealift(['sign', archive, '--key', `${key}.key`, '--legacy'], { env })
+    await bench.sealift(['verify', archive, '--key', `${key}.pub`])
+    const far = `${registries.distribution}/arrived/web:1`
+    await bench.sealift(['copy', `archive:${archive}:${name}`, far])
+    for (const format of ['--new-bundle-format=true', '--new-bundle-format=false']) {
+      const verify = ['verify', http, unlogged, format, '--key', `${key}.pub`]
+      await bench.run('cosign', [...verify, far])
+    }
+    // The whole file, detached; cosign takes it as an attestation of a blob.
+    await bench.sealift(['sign', archive, '--key', `${key}.key`, '--whole'], { env })
+    const blob = ['--key', `${key}.pub`, '--bundle', `${archive}.sigstore.json`, unlogged]
+    const type = ['--type', 'https://sigstore.dev/cosign/sign/v1']
+    await bench.run('cosign', ['verify-blob-attestation', ...blob, ...type, archive])
+  })
+})
+
 describe(
   'keyless signatures',
   needs(
@@ -121,6 +251,11 @@ describe(
     const verifyAs = (who: string) => [
       ...['verify', http, '--trusted-root', services.trustedRoot, '--insecure-ignore-sct'],
       ...['--certificate-identity', who, '--certificate-oidc-issuer', services.issuer.url],
+    ]
+
+    const weAre = (who: string) => [
+      ...['--trusted-root', services.trustedRoot],
+      ...['--identity', who, '--issuer', services.issuer.url],
     ]
 
     for (const log of ['rekor1', 'rekor2', 'logless'] as const) {
@@ -163,6 +298,7 @@ describe(
       )
       const legacy = ['--new-bundle-format=false', '--use-signed-timestamps', name]
       await bench.run('cosign', [...verifyAs(email), ...legacy])
+      await weVerify(name, weAre(email))
     })
   },
 )

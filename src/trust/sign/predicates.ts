@@ -50,8 +50,14 @@ const shapes = {
   }),
   // github.com/openvex/spec
   openVex: holding({ '@context': text, '@id': text, author: text, timestamp: text, statements: list }),
-  // in-toto.io/Link
-  link: holding({ name: text, command: list, materials: list, byproducts: anything, environment: anything }),
+  // in-toto.io/Link; cosign writes its older form, in which materials are an object
+  link: holding({
+    name: text,
+    command: list,
+    materials: whatever,
+    byproducts: anything,
+    environment: anything,
+  }),
 } as const
 
 interface PredicateKind {
