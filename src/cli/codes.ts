@@ -27,9 +27,38 @@ export const codes = {
     meaning: 'What was given as a password cannot be one: typed differently the second time, or too long.',
     remedy: 'Run the command again.',
   },
+  POLICY_TESTS_FAILED: {
+    meaning: 'Tests beside a policy fail, or there are none.',
+    remedy: 'The list above says which; `sealift policy explain` shows what rules come to for one evidence.',
+  },
   FILE_EXISTS: {
     meaning: 'A file that must be new is there already; keys are never overwritten.',
     remedy: 'Choose another name with --out, or move the old file away.',
+  },
+  NOT_ADMITTED: {
+    meaning: 'The trust policy does not let this content in.',
+    remedy: 'The reasons say what is missing. Ask the publisher for it, or the owner of the policy.',
+  },
+  RECEIPT_NOTHING: {
+    meaning: 'A receipt was wanted for a content that no decision in the audit log has let in.',
+    remedy: 'Verify it first with a policy: `sealift verify LOCATION --policy FILE`; that is recorded.',
+  },
+  RELEASE_OVERDUE: {
+    meaning: 'A publisher promised another release by a time that has passed, and none came.',
+    remedy: 'Ask the publisher over another way whether there is one: somebody may be holding it back.',
+  },
+  NOT_PERMITTED: {
+    meaning: 'The access rules do not let whoever runs the command do this with this content.',
+    remedy:
+      'Let somebody do it who has the role, or ask the owner of the rules for a grant (docs/access.md).',
+  },
+  AUDIT_NOT_FOUND: {
+    meaning: 'There is no audit log in the folder.',
+    remedy: 'Name the folder with --audit or the setting auditDir; it is made with the first decision.',
+  },
+  AUDIT_KEY_INVALID: {
+    meaning: 'The key with which the audit log signs its checkpoints cannot be read, or is not the log’s.',
+    remedy: 'Bring back log.key and log.vkey from a copy. A new key needs a new folder.',
   },
   NO_DRIVER: {
     meaning: 'Nothing on this machine can run an invocation image.',

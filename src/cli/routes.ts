@@ -20,10 +20,16 @@ import { keyShow } from './commands/key-show.ts'
 import { logs } from './commands/logs.ts'
 import { ls } from './commands/ls.ts'
 import { outputs } from './commands/outputs.ts'
+import { override } from './commands/override.ts'
 import { pack } from './commands/pack.ts'
+import { policyCheck } from './commands/policy-check.ts'
+import { policyExplain } from './commands/policy-explain.ts'
+import { policyInit } from './commands/policy-init.ts'
+import { policyTest } from './commands/policy-test.ts'
 import { receipt } from './commands/receipt.ts'
 import { registryGc } from './commands/registry-gc.ts'
 import { registryServe } from './commands/registry-serve.ts'
+import { release } from './commands/release.ts'
 import { relocate } from './commands/relocate.ts'
 import { serve } from './commands/serve.ts'
 import { show } from './commands/show.ts'
@@ -60,6 +66,11 @@ const access = buildRouteMap<'check', Context>({
   docs: { brief: 'Who may do what with which content' },
 })
 
+const policy = buildRouteMap<'init' | 'check' | 'test' | 'explain', Context>({
+  routes: { init: policyInit, check: policyCheck, test: policyTest, explain: policyExplain },
+  docs: { brief: 'Write, check and try trust policies' },
+})
+
 const commands = {
   build,
   image,
@@ -75,6 +86,7 @@ const commands = {
   'verify-attestation': verifyAttestation,
   key,
   access,
+  policy,
   serve,
   registry,
   relocate,
@@ -82,6 +94,8 @@ const commands = {
   upgrade,
   uninstall,
   invoke,
+  release,
+  override,
   receipt,
   audit,
   admission,

@@ -21,6 +21,8 @@ export interface Settings {
   readonly environment?: 'build' | 'trial' | 'production'
   /** Where decisions are recorded: an absolute path. */
   readonly auditDir?: string
+  /** Who may do what with which content: an absolute path. */
+  readonly accessRules?: string
   /** Whether `sign` and `attest` write cosign's older form beside bundles. */
   readonly legacySignatures?: boolean
   /** Where a registry's content is also to be had, asked first and in this order: HOST to URLs. Reading only. */
@@ -81,6 +83,12 @@ export const readings: Readonly<Record<keyof Settings, Reading>> = {
   },
   auditDir: {
     variable: 'SEALIFT_AUDIT_DIR',
+    inProject: false,
+    read: (value) => (typeof value === 'string' && isAbsolute(value) ? value : undefined),
+    expects: 'an absolute path',
+  },
+  accessRules: {
+    variable: 'SEALIFT_ACCESS_RULES',
     inProject: false,
     read: (value) => (typeof value === 'string' && isAbsolute(value) ? value : undefined),
     expects: 'an absolute path',

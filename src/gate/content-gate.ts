@@ -59,7 +59,8 @@ export class ContentGate implements Gate {
     const { at: decidedAt, ...answer } = decision
     if (question.dryRun) return { ...answer, remembered }
     const entry = await this.#record(question, judged, releases, rules, decision, at, decidedAt)
-    if (answer.allowed) await this.#options.releases?.admitted(question.action, judged, at)
+    if (answer.allowed && !question.isInquiry)
+      await this.#options.releases?.admitted(question.action, judged, at)
     return { ...answer, remembered, ...(entry !== undefined && { entry }) }
   }
 

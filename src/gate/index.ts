@@ -13,6 +13,7 @@ export {
 export { type Difference, type Replayed, type ReplayOptions, replay } from './audit/replay.ts'
 export { SharedAudit, type SharedAuditOptions } from './audit/shared-audit.ts'
 export { codes as gateCodes } from './codes.ts'
+export { isCompanion } from './companion.ts'
 export { ContentGate, type ContentGateOptions } from './content-gate.ts'
 export type { EntryPlace } from './export/audit-event.ts'
 export { toCef } from './export/cef.ts'
@@ -25,6 +26,7 @@ export {
   verificationSummaryType,
 } from './export/verification-summary.ts'
 export { archiveHolder, manifestHolder } from './holder.ts'
+export { type Override, overridePredicate } from './override.ts'
 export { qrPng, qrText } from './receipts/qr-code.ts'
 export {
   makeReceipt,

@@ -53,6 +53,8 @@ export interface Question {
   readonly context?: Json
   /** Decide, and leave no trace: nothing is let in by the answer (Kubernetes: sideEffects NoneOnDryRun). */
   readonly dryRun?: boolean
+  /** Asked to know, and recorded; nothing is let in by the answer, so no release counts as seen. */
+  readonly isInquiry?: boolean
 }
 
 /** The one place where content is let in. */

@@ -7,7 +7,7 @@ import type { Opened, OpenedRoot } from '../open-location.ts'
 import type { PackItem } from '../pack-list.ts'
 import { allHolders, archiveHolders, indexHolders } from './holders.ts'
 import type { OpenedGate } from './open-gate.ts'
-import { type Candidate, subjectsOf } from './subjects.ts'
+import { type Candidate, subjectsOf, withoutCompanions } from './subjects.ts'
 
 interface Named {
   readonly root: Descriptor
@@ -23,7 +23,8 @@ export async function admitRoots(
   roots: readonly Named[],
 ): Promise<void> {
   const holders = await archiveHolders(opened)
-  const candidates = roots.map(
+  const own = await withoutCompanions(roots, gate.signal)
+  const candidates = own.map(
     async ({ root, source, reference }): Promise<Candidate> => ({
       root,
       source,
@@ -40,7 +41,8 @@ export async function admitItems(
   action: Action,
   items: readonly PackItem[],
 ): Promise<void> {
-  const candidates = items.map(({ root, source, repository, tag }) => ({
+  const own = await withoutCompanions(items, gate.signal)
+  const candidates = own.map(({ root, source, repository, tag }) => ({
     root,
     source,
     reference: tag === undefined ? repository : `${repository}:${tag}`,

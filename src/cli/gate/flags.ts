@@ -3,6 +3,7 @@ export interface GateFlags {
   readonly policy?: string
   readonly environment?: (typeof environmentNames)[number]
   readonly audit?: string
+  readonly override?: readonly string[]
 }
 
 /** As in the gate room, which is too heavy to be loaded for a description; a test holds them equal. */
@@ -21,6 +22,14 @@ export const gateFlags = {
     values: environmentNames,
     optional: true,
     brief: 'Whose obligations of the policy count; production where nobody says',
+  },
+  override: {
+    kind: 'parsed',
+    parse: String,
+    variadic: true,
+    optional: true,
+    placeholder: 'FILE',
+    brief: 'A signed override (`sealift override -o`) that the policy may let count',
   },
   audit: {
     kind: 'parsed',

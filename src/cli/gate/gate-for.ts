@@ -18,15 +18,15 @@ export async function openGateFor(
   return openGate(context, session, flags)
 }
 
-/** The gate of a registry, where flags or settings name a policy. */
+/** What a registry server asks and tells, where flags or settings name a policy, or there are rules of access. */
 export async function openServingFor(
   context: Context,
   session: Session,
-  flags: GateFlags,
+  flags: GateFlags & { readonly access?: string },
   listen: string,
   opened?: Pick<Opened, 'container'>,
 ): Promise<OpenedServing | undefined> {
-  if (!hasPolicy(session, flags)) return undefined
+  if (!hasPolicy(session, flags) && flags.access === undefined) return undefined
   const { openServing } = await import('./serving.ts')
   return openServing(context, session, flags, listen, opened)
 }

@@ -6,10 +6,10 @@ import {
   type Action,
   ContentGate,
   type Environment,
-  type Gate,
   KnownReleases,
   type OpenAudit,
   prepareRules,
+  type Question,
   releaseDirectory,
   type Subject,
   type Verdict,
@@ -20,16 +20,23 @@ import type { Session } from '../session.ts'
 import { auditDirectory, openAuditPlace } from './audit-place.ts'
 import type { GateFlags } from './flags.ts'
 import { loadRules, rulesPath } from './load-rules.ts'
+import { readOverrides, withOverrides } from './override-files.ts'
+import { rolesOver } from './roles.ts'
 
 /** The gate that a command asks, and the folder that it writes to. */
 export interface OpenedGate extends AsyncDisposable {
-  readonly gate: Gate
   readonly audit: OpenAudit
   readonly environment: Environment
   readonly principal: Principal
   /** Of the command: ends what it waits for. */
   readonly signal: AbortSignal
-  /** Asks, and goes on only after a yes. @throws NOT_ADMITTED */
+  /** Asks for whoever runs the command, with the roles and overrides that they have. @throws NOT_PERMITTED */
+  ask(
+    action: Action,
+    subjects: readonly Subject[],
+    more?: Pick<Question, 'context' | 'isInquiry'>,
+  ): Promise<Verdict>
+  /** Asks, and goes on only after a yes. @throws NOT_ADMITTED, NOT_PERMITTED */
   admit(action: Action, subjects: readonly Subject[], context?: Json): Promise<Verdict>
 }
 
@@ -51,23 +58,31 @@ export async function openGate(
   const audit = await openAuditPlace(directory, signal)
   const releases = new KnownReleases(releaseDirectory(join(directory, 'releases')))
   const gate = new ContentGate({ rules: () => rules, audit, releases })
+  const overrides = await readOverrides(context, flags.override ?? [])
   const environment = flags.environment ?? settings.environment ?? 'production'
   const principal = thisUser()
+  const ask: OpenedGate['ask'] = async (action, subjects, more = {}) => {
+    const roles = await rolesOver(context, settings, principal, action, subjects)
+    return gate.ask(
+      {
+        action,
+        environment,
+        principal,
+        ...(roles && { roles }),
+        subjects: withOverrides(subjects, overrides),
+        ...more,
+      },
+      signal,
+    )
+  }
   return {
-    gate,
     audit,
     environment,
     principal,
     signal,
+    ask,
     async admit(action, subjects, asked) {
-      const question = {
-        action,
-        environment,
-        principal,
-        subjects,
-        ...(asked !== undefined && { context: asked }),
-      }
-      const verdict = await gate.ask(question, signal)
+      const verdict = await ask(action, subjects, asked === undefined ? {} : { context: asked })
       if (!verdict.allowed) throw notAdmitted(action, verdict)
       return verdict
     },

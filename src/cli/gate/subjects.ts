@@ -12,6 +12,23 @@ export interface Candidate {
   readonly within?: readonly Holder[]
 }
 
+/** Those that are let in for themselves: signatures and what else belongs to another content go with that. */
+export async function withoutCompanions<T extends Pick<Candidate, 'root' | 'source'>>(
+  roots: readonly T[],
+  signal: AbortSignal,
+): Promise<T[]> {
+  const { parallel, readVerified } = await import('#content/index.ts')
+  const { isCompanion } = await import('#gate/index.ts')
+  const { isManifestType, parseManifest } = await import('#oci/index.ts')
+  const { limits } = await import('#base/index.ts')
+  const kept = await parallel(roots, 8, async ({ root, source }) => {
+    if (!isManifestType(root.mediaType)) return true
+    const bytes = await readVerified(source, root, limits.manifestBytes, { signal })
+    return !isCompanion(parseManifest(bytes, root.mediaType))
+  })
+  return roots.filter((_, at) => kept[at])
+}
+
 /** Candidates with every proof that is there for them. @throws PROOF_TOO_MANY, and what the source throws */
 export async function subjectsOf(candidates: readonly Candidate[], signal: AbortSignal): Promise<Subject[]> {
   const { parallel } = await import('#content/index.ts')

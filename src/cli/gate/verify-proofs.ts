@@ -5,14 +5,13 @@ import { failure } from '../codes.ts'
 import type { VerifyFlags } from '../commands/verify.ts'
 import type { Context } from '../context.ts'
 import type { Opened } from '../open-location.ts'
-import { proofPlaces } from '../proof-places.ts'
 import type { Session } from '../session.ts'
 import type { paint } from '../shell/paint.ts'
 import { archiveHolders } from './holders.ts'
 import { notAdmitted, openGate } from './open-gate.ts'
 import { namesSigner } from './signer-flags.ts'
 import { judgeSigners, type SignedSubject, unsigned, wantedSigners } from './signers.ts'
-import { subjectsOf } from './subjects.ts'
+import { subjectsOf, withoutCompanions } from './subjects.ts'
 
 type Color = ReturnType<typeof paint>
 
@@ -35,13 +34,13 @@ export async function verifyProofs(
 ): Promise<VerifiedProofs> {
   const { settings, signal } = session
   const holders = await archiveHolders(opened)
-  const places = await proofPlaces(session, opened)
+  const places = await withoutCompanions(opened.roots, signal)
   if (places.length === 0) throw failure('LOCATION_INVALID', `there is nothing at ${opened.location.text}`)
-  const candidates = places.map(async ({ subject, source, reference }) => ({
-    root: subject,
+  const candidates = places.map(async ({ root, source, reference }) => ({
+    root,
     source,
-    reference: reference ?? subject.digest,
-    within: await holders(subject.digest),
+    reference: reference ?? root.digest,
+    within: await holders(root.digest),
   }))
   const subjects = await subjectsOf(await Promise.all(candidates), signal)
   let signed: SignedSubject[] = []
@@ -61,8 +60,7 @@ export async function verifyProofs(
   let verdict: Verdict | undefined
   await using gate = await openGate(context, session, flags)
   if (gate) {
-    const { environment, principal } = gate
-    verdict = await gate.gate.ask({ action: 'load', environment, principal, subjects }, signal)
+    verdict = await gate.ask('load', subjects, { isInquiry: true })
     if (!verdict.allowed) refused ??= notAdmitted('load', verdict)
   }
   return {

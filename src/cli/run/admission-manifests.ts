@@ -33,7 +33,10 @@ export async function run(this: Context, flags: AdmissionManifestsFlags): Promis
   for (const path of flags.policy ?? []) policy[basename(path)] = await read(path)
   const objects = admissionManifests({
     ...{ name, namespace, policy, replicas: flags.replicas },
-    args: (flags.mirror ?? []).flatMap((mirror) => ['--mirror', mirror]),
+    args: [
+      ...(flags.mirror ?? []).flatMap((mirror) => ['--mirror', mirror]),
+      ...(flags.plainHttp ?? []).flatMap((host) => ['--plain-http', host]),
+    ],
     exempt: flags.exempt ?? [],
     environmentLabel: flags.environmentLabel,
     timeoutSeconds: flags.timeout,

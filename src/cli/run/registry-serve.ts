@@ -19,7 +19,7 @@ export async function run(this: Context, flags: RegistryServeFlags, directory: s
     session.format,
     {
       repositories,
-      ...(gate && { admission: gate.admission }),
+      ...gate?.options,
       ...access,
     },
     { listen, verbose, served: directory },

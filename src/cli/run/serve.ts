@@ -25,7 +25,7 @@ export async function run(this: Context, flags: ServeFlags, text: string): Promi
   if (flags.overlay !== undefined) warnIfOpen(this, listen, isGuarded)
   const gate = await openServingFor(this, session, flags, listen, { container })
   if (gate) stack.use(gate)
-  const options = { repositories, ...access, ...(gate && { admission: gate.admission }) }
+  const options = { repositories, ...access, ...gate?.options }
   await serveUntilStopped(this, session.format, options, { listen, verbose, served: text })
 }
 

@@ -64,6 +64,8 @@ export interface AccessRecord {
   readonly verb: string
   readonly repository: string
   readonly reference?: string
+  /** What it was, where that is known. */
+  readonly digest?: string
   readonly allowed: boolean
   readonly reason?: string
 }
@@ -129,6 +131,7 @@ const schemas: Readonly<Record<string, Type.TSchema>> = {
     verb: text,
     repository: text,
     reference: Type.Optional(text),
+    digest: Type.Optional(text),
     allowed: Type.Boolean(),
     reason: Type.Optional(text),
   }),

@@ -1,11 +1,12 @@
 import type { Principal, Role } from '#access/index.ts'
 import { Lru, limits } from '#base/index.ts'
 import type { Repository } from '#content/index.ts'
-import { type Descriptor, type Digest, isManifestType, mediaTypes } from '#oci/index.ts'
-import { formOfLayer, type Proof } from '#trust/index.ts'
+import { type Descriptor, type Digest, isManifestType } from '#oci/index.ts'
+import type { Proof } from '#trust/index.ts'
+import { companionOf, isOnlyProof } from '../companion.ts'
 import { manifestHolder } from '../holder.ts'
 import type { Environment, Gate, Holder, Verdict } from '../types.ts'
-import { type ReadManifest, RepositoryGraph } from './repository-graph.ts'
+import { RepositoryGraph } from './repository-graph.ts'
 
 export interface ServingGateOptions {
   readonly gate: Gate
@@ -103,8 +104,9 @@ export class ServingGate {
     const { repository, content, name } = served
     const graph = this.#graph(name)
     const read = await graph.read(repository, content, signal)
-    if (isOnlyProof(read)) return { allowed: true, reason: '', until: this.#now().getTime() + followMs }
-    const subject = companionOf(read)
+    if (isOnlyProof(read.manifest))
+      return { allowed: true, reason: '', until: this.#now().getTime() + followMs }
+    const subject = companionOf(read.manifest)
     if (subject) {
       const found = await repository.find(subject.digest, { signal })
       if (found) return this.#manifest({ ...served, content: found }, depth + 1, signal)
@@ -162,20 +164,3 @@ const keyOf = ({ principal, name, content }: ServedContent): string =>
 
 const told = ({ reasons }: Verdict): string =>
   reasons.map(({ message }) => message).join('; ') || 'the policy does not admit it'
-
-/** cosign's manifests under tags: nothing in them but signatures, which harm nobody. */
-function isOnlyProof({ manifest }: ReadManifest): boolean {
-  if (manifest.kind !== 'image' || manifest.layers.length === 0) return false
-  return manifest.layers.every(({ mediaType }) => formOfLayer(mediaType) !== undefined)
-}
-
-const imageConfigs: ReadonlySet<string> = new Set([mediaTypes.ociConfig, mediaTypes.dockerConfig])
-
-/**
- * What a referrer is about. An image that names a subject is still an image and is asked about itself: to point at
- * something that is admitted must not be a way in.
- */
-function companionOf({ manifest }: ReadManifest): Descriptor | undefined {
-  if (manifest.kind !== 'image' || imageConfigs.has(manifest.config.mediaType)) return undefined
-  return manifest.subject
-}
