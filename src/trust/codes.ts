@@ -1,13 +1,11 @@
 import { type CodeTable, failures } from '#base/index.ts'
+import { codes as keysCodes } from '#keys/index.ts'
+import { codes as logCodes } from '#log/index.ts'
 
 export const codes = {
   SIGNATURE_ABSENT: {
     meaning: 'Nothing that was found is signed by anybody who is trusted for this content.',
     remedy: 'Ask its publisher to sign it, or name the key or identity that did.',
-  },
-  SIGNATURE_INVALID: {
-    meaning: 'The signature does not fit the bytes it is said to stand under.',
-    remedy: 'Treat content and signature as tampered with, and fetch both again from their publisher.',
   },
   SUBJECT_MISMATCH: {
     meaning: 'A good signature, but over another content than the one in question.',
@@ -58,10 +56,6 @@ export const codes = {
   NOT_IN_LOG: {
     meaning: 'No log that is trusted holds the signature, and the trusted root asks for one.',
     remedy: 'Ask the publisher to sign with a transparency log, or import the trusted root that knows it.',
-  },
-  LOG_PROOF_INVALID: {
-    meaning: 'The proof that a log holds the signature is wrong, or speaks of another signature.',
-    remedy: 'Treat the signature as tampered with, and fetch it again from its publisher.',
   },
   TIMESTAMP_INVALID: {
     meaning: 'The time stamp over the signature is wrong, or speaks of another signature.',
@@ -137,4 +131,8 @@ export const codes = {
   },
 } as const satisfies CodeTable
 
-export const failure = failures(codes)
+// What these mean is the same wherever it is found.
+const { SIGNATURE_INVALID } = keysCodes
+const { LOG_PROOF_INVALID } = logCodes
+
+export const failure = failures({ ...codes, SIGNATURE_INVALID, LOG_PROOF_INVALID })
