@@ -9,6 +9,7 @@ import { application } from '../src/cli/app.ts'
 import { codes as cli } from '../src/cli/codes.ts'
 import { exitCodeFor } from '../src/cli/exit-code.ts'
 import { codes as content } from '../src/content/index.ts'
+import { gateCodes as gate } from '../src/gate/index.ts'
 import { codes as image } from '../src/image/index.ts'
 import { codes as keys } from '../src/keys/index.ts'
 import { codes as log } from '../src/log/index.ts'
@@ -16,6 +17,7 @@ import { codes as oci } from '../src/oci/index.ts'
 import { codes as policy } from '../src/policy/index.ts'
 import { codes as registry } from '../src/registry/index.ts'
 import { codes as server } from '../src/server/index.ts'
+import { codes as trust } from '../src/trust/index.ts'
 
 const rooms: Readonly<Record<string, CodeTable>> = {
   base,
@@ -27,6 +29,8 @@ const rooms: Readonly<Record<string, CodeTable>> = {
   policy,
   registry,
   image,
+  trust,
+  gate,
   bundle,
   server,
   cli,
