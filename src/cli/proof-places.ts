@@ -102,7 +102,13 @@ export async function writeProofs(
     case 'archive': {
       await using writer = await ArchiveWriter.append(location.path, { files })
       const fallback = `localhost/${repositoryNameFor(location.path)}`
-      return await carry(once((repository) => writer.repository(repository ?? fallback)))
+      if (cargoes.length > 0)
+        return await carry(once((repository) => writer.repository(repository ?? fallback)))
+      // Files alone are a generation too.
+      const nothing = writer.repository(fallback)
+      await nothing.prepare?.({ contents: [], taggings: [], roots: [] }, { signal })
+      await nothing.commit?.({ signal })
+      return
     }
     default:
       throw failure('LOCATION_INVALID', `${location.text} cannot be added to`, {
