@@ -1,3 +1,4 @@
+export { codes } from './codes.ts'
 export { proofOf } from './proof.ts'
 export { keylessSignatory } from './sign/certificate-authority.ts'
 export { githubTokens, givenToken, type IdentityTokens } from './sign/identity-token.ts'
