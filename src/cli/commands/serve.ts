@@ -55,8 +55,7 @@ export const serve = buildCommand<ServeFlags, [string], Context>({
       [
         'sealift serve app.tgz',
         'sealift serve oci:./layout --listen 127.0.0.1:0 -o json',
-        'sealift serve app.tgz --listen 0.0.0.0:5000 --overlay ./pushed --verbose',
-        'sealift serve app.tgz --htpasswd users --access access.yaml',
+        'sealift serve app.tgz --listen 0.0.0.0:5000 --overlay ./pushed --htpasswd users --access access.yaml',
       ],
     ),
   },
