@@ -66,7 +66,8 @@ function checkResponse(bytes: Uint8Array, digest: Uint8Array): void {
   if (status === undefined) throw answerInvalid(who, 'it is not a TimeStampResp')
   // granted, grantedWithMods (RFC 3161 section 2.4.2)
   if (status > 1) throw answerInvalid(who, `it refused with the status ${status}`)
-  if (!Buffer.from(bytes).includes(Buffer.concat([sha256Algorithm, Buffer.from([0x04, 32]), digest]))) {
+  // The parameters of the algorithm before it may be NULL or absent.
+  if (!Buffer.from(bytes).includes(Buffer.concat([Buffer.from([0x04, 32]), digest]))) {
     throw answerInvalid(who, 'it stamped something else')
   }
 }
