@@ -1,5 +1,5 @@
 import { formatPrincipal } from './principal.ts'
-import { matchesPattern } from './repository-pattern.ts'
+import { matchesPattern, segmentsOf } from './repository-pattern.ts'
 import { roles, roleVerbs } from './roles.ts'
 import type { AccessRules, Grant, Principal, Role, Verb } from './types.ts'
 
@@ -10,7 +10,8 @@ export function grantFor(
   verb: Verb,
   repository: string,
 ): Grant | undefined {
-  return grantsOf(rules, principal).find((grant) => allows(grant, verb) && covers(grant, repository))
+  const segments = segmentsOf(repository)
+  return grantsOf(rules, principal).find((grant) => allows(grant, verb) && covers(grant, segments))
 }
 
 /** Whether some grant lets the principal do this there. What is not granted is denied. */
@@ -29,20 +30,23 @@ export function grantsOf(rules: AccessRules, principal: Principal): readonly Gra
 
 /** The roles that the principal has in a repository, in the order of the table. */
 export function rolesFor(rules: AccessRules, principal: Principal, repository: string): readonly Role[] {
-  const held = grantsOf(rules, principal).filter((grant) => covers(grant, repository))
+  const segments = segmentsOf(repository)
+  const held = grantsOf(rules, principal).filter((grant) => covers(grant, segments))
   return roles.filter((role) => held.some((grant) => grant.role === role))
 }
 
 /** Whether what is in a repository is not for everybody: each reading of it is to be recorded. */
-export const isProtected = (rules: AccessRules, repository: string): boolean =>
-  !rules.grants.some(
-    (grant) => grant.to.includes('anonymous') && allows(grant, 'pull') && covers(grant, repository),
+export function isProtected(rules: AccessRules, repository: string): boolean {
+  const segments = segmentsOf(repository)
+  return !rules.grants.some(
+    (grant) => grant.to.includes('anonymous') && allows(grant, 'pull') && covers(grant, segments),
   )
+}
 
 const allows = ({ role }: Grant, verb: Verb) => roleVerbs[role].includes(verb)
 
-const covers = ({ repositories }: Grant, repository: string) =>
-  repositories.some((pattern) => matchesPattern(pattern, repository))
+const covers = ({ repositories }: Grant, segments: readonly string[] | undefined) =>
+  segments !== undefined && repositories.some((pattern) => matchesPattern(pattern, segments))
 
 /** All that grants may call the principal. Strangers are `anonymous` alone, and everybody is that as well. */
 function namesOf(rules: AccessRules, principal: Principal): ReadonlySet<string> {

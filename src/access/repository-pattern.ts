@@ -12,11 +12,13 @@ export function isRepositoryPattern(pattern: string): boolean {
   return isName(segments.map((segment) => (segment === '*' || segment === '**' ? 'x' : segment)).join('/'))
 }
 
-/** Whether a repository has this pattern, in time that grows with its length alone. No name that is none ever has. */
-export function matchesPattern(pattern: string, repository: string): boolean {
-  if (!isName(repository)) return false
+/** The segments of a repository's name; undefined for a name that is none, which no pattern ever matches. */
+export const segmentsOf = (repository: string): readonly string[] | undefined =>
+  isName(repository) ? repository.split('/') : undefined
+
+/** Whether a name has this pattern, in time that grows with its length alone. */
+export function matchesPattern(pattern: string, segments: readonly string[]): boolean {
   const wanted = pattern.split('/')
-  const segments = repository.split('/')
   const isOpen = wanted.at(-1) === '**'
   if (isOpen ? segments.length < wanted.length : segments.length !== wanted.length) return false
   const fixed = isOpen ? wanted.slice(0, -1) : wanted

@@ -189,7 +189,7 @@ function checkedValidity({ notBefore, notAfter }: Validity): Validity {
   return { notBefore: whole(notBefore), notAfter: whole(notAfter) }
 }
 
-/** 127 random bits, and never shorter (RFC 5280 section 4.1.2.2: positive, at most 20 bytes). */
+/** 126 random bits in 16 bytes, never fewer (RFC 5280 section 4.1.2.2: positive, at most 20 bytes). */
 function newSerial(random: Randomness): Uint8Array {
   const bytes = Uint8Array.from(random(16))
   bytes[0] = (bytes[0]! & 0x7f) | 0x40
