@@ -124,10 +124,14 @@ export const limits = {
   auditObjectBytes: 32 * 1024 * 1024,
   /** Most log entries, time stamps or certificates in one proof. */
   proofParts: 32,
+  /** Largest certificate or time stamp in DER. */
+  derBytes: 64 * 1024,
   /** Most subjects of one in-toto statement. */
   statementSubjects: 10_000,
   /** Most keys, roots and revocations in trust material. */
   trustEntries: 10_000,
+  /** Most of these that are keys. */
+  trustedKeys: 256,
   /** Repositories whose graph a gate that serves remembers. */
   servedRepositories: 1000,
   /** Largest file that remembers a release. */

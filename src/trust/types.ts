@@ -33,7 +33,11 @@ export interface NamedRoot {
   readonly issuers?: readonly string[]
 }
 
-/** Lower-case hex throughout; a serial without leading zeros, with the id of the key that signed the certificate. */
+/**
+ * Lower-case hex throughout; a serial without leading zeros, with the id of the key that signed the certificate. A
+ * revoked `proof` is these very bytes: who can still write the same signature down in other ones has to be stopped by
+ * key or certificate.
+ */
 export type Revocation =
   | { readonly keyId: string }
   | { readonly certificate: { readonly issuerKeyId: string; readonly serial: string } }

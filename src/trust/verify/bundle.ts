@@ -8,11 +8,12 @@ import type { InclusionProof, LogEntry } from './log-entry.ts'
 
 const oldType = /^application\/vnd\.dev\.sigstore\.bundle\+json;version=0\.([123])$/
 const newType = /^application\/vnd\.dev\.sigstore\.bundle\.v0\.(3)(\.\d{1,4})?\+json$/
-const hashes: Readonly<Record<string, string>> = {
-  SHA2_256: 'sha256',
-  SHA2_384: 'sha384',
-  SHA2_512: 'sha512',
-}
+/** HashAlgorithm of protobuf's JSON. A map: the names looked up are a stranger's, `constructor` among them. */
+export const protobufHashes: ReadonlyMap<string, string> = new Map([
+  ['SHA2_256', 'sha256'],
+  ['SHA2_384', 'sha384'],
+  ['SHA2_512', 'sha512'],
+])
 
 /** Reads a Sigstore bundle of version 0.1, 0.2 or 0.3 (dev.sigstore.bundle.v1.Bundle). @throws PROOF_MALFORMED, PROOF_TOO_LARGE */
 export function readBundle(bytes: Uint8Array, maxBytes: number = limits.proofBytes): Claim {
@@ -50,7 +51,7 @@ function contentOf(bundle: Fields): { content: ClaimedContent; signature: Uint8A
   if (envelope) return envelopeOf(envelope)
   if (!message) throw malformed('the bundle holds neither envelope nor signature')
   const digest = message.optionalObject('messageDigest')?.only('algorithm', 'digest')
-  const hash = digest && hashes[digest.text('algorithm')]
+  const hash = digest && protobufHashes.get(digest.text('algorithm'))
   if (digest && !hash) throw malformed('the bundle’s digest is of an unknown kind')
   return {
     signature: message.base64('signature'),

@@ -53,7 +53,7 @@ export function checkCertificateLogged(
 function precertificateOf(leaf: Certificate, issuer: Certificate): Buffer {
   const fields = leaf.tbsFields.map((field, at) => {
     if (at <= 6 || field.tag !== 0xa3) return field.bytes
-    const list = children(children(field)[0]!)
+    const list = children(expectTag(children(field)[0], tags.sequence, 'the certificate’s extensions'))
     const kept = list.filter((one) => oidHex(children(one)[0]) !== oids.sctList).map(({ bytes }) => bytes)
     return wrap(0xa3, wrap(tags.sequence, Buffer.concat(kept)))
   })

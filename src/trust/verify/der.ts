@@ -1,3 +1,4 @@
+import { limits } from '#base/index.ts'
 import { failure } from '../codes.ts'
 
 /** One ASN.1 value in DER (X.690 chapter 10): views into the bytes it was read from, nothing copied. */
@@ -28,8 +29,15 @@ export const context = (number: number) => 0xa0 | number
 
 export const malformed = (message: string, cause?: unknown) => failure('PROOF_MALFORMED', message, { cause })
 
-/** Exactly one value and nothing behind it. @throws PROOF_MALFORMED */
-export function parseDer(bytes: Uint8Array): Der {
+/**
+ * Exactly one value and nothing behind it. Bounded, as every two bytes can be a value and cost a hundred times that.
+ *
+ * @throws PROOF_MALFORMED, PROOF_TOO_LARGE
+ */
+export function parseDer(bytes: Uint8Array, maxBytes: number = limits.derBytes): Der {
+  if (bytes.length > maxBytes) {
+    throw failure('PROOF_TOO_LARGE', `${bytes.length} bytes of DER are over the limit of ${maxBytes}`)
+  }
   const node = readDer(bytes, 0)
   if (node.bytes.length !== bytes.length) throw malformed('there are bytes behind the end of a DER value')
   return node

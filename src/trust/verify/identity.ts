@@ -62,7 +62,11 @@ function alternativeName(certificate: Certificate): string {
   const [name, more] = extension ? children(parseDer(extension.value)) : []
   if (!name || more) throw malformed('the certificate does not name exactly one identity')
   // RFC 5280 section 4.2.1.6: [1] rfc822Name, [6] uniformResourceIdentifier, [0] otherName.
-  if (name.tag === 0x81 || name.tag === 0x86) return plainText(name.value, 'the certificate’s identity')
+  if (name.tag === 0x81 || name.tag === 0x86) {
+    // IA5String: what looks like another address must be one.
+    if (name.value.some((byte) => byte >= 0x80)) throw malformed('the certificate’s identity is not ASCII')
+    return plainText(name.value, 'the certificate’s identity')
+  }
   const [type, value] = name.tag === 0xa0 ? children(name) : []
   if (!type || !value || oidHex(type) !== `${arc}07`)
     throw malformed('the certificate’s identity is neither address nor URI')

@@ -8,6 +8,7 @@ import type { Claim } from './claim.ts'
 import { judgeCertificate } from './judge-certificate.ts'
 import { judgeKey } from './judge-key.ts'
 import { readLegacy } from './legacy.ts'
+import { isDigestSignedBy } from './prehashed.ts'
 import type { PreparedTrust } from './prepared-trust.ts'
 import { type Signed, signedBytes } from './signed.ts'
 import { readSimpleSigning, readStatement, type Said } from './statement.ts'
@@ -74,20 +75,21 @@ function signedOf({ content, signature }: Claim, subject: JudgedSubject): Signed
   }
 }
 
-/** Of a content whose bytes are not at hand its own digest is known, and no signature over it can be checked. */
+/** Of a content whose bytes are not at hand its own digest is known, and for most keys that is enough. */
 function overContent({ digest, bytes }: JudgedSubject, signature: Uint8Array): Signed {
   if (bytes) return signedBytes(bytes, signature)
+  const algorithm = digestAlgorithm(digest)
+  const known = Buffer.from(digestHex(digest), 'hex')
   return {
     signature,
-    digest: (hash) => (hash === digestAlgorithm(digest) ? Buffer.from(digestHex(digest), 'hex') : undefined),
-    isBy() {
-      throw failure('SUBJECT_BYTES_NEEDED', `the signature is right over ${digest}, whose bytes are not here`)
-    },
+    digest: (hash) => (hash === algorithm ? known : undefined),
+    isBy: (key) => isDigestSignedBy(key, algorithm, known, signature),
   }
 }
 
 /** What the signed words say, held against the subject. */
-function saidOf({ content }: Claim, { digest, bytes }: JudgedSubject): Said {
+function saidOf({ content }: Claim, subject: JudgedSubject): Said {
+  const { digest, bytes } = subject
   const digests = bytes ? [digest, ...otherDigests(bytes, digest)] : [digest]
   switch (content.kind) {
     case 'envelope':
@@ -96,12 +98,19 @@ function saidOf({ content }: Claim, { digest, bytes }: JudgedSubject): Said {
       return readSimpleSigning(content.payload, digests)
     case 'content': {
       const hint = content.digest
-      if (hint && bytes && !createHash(hint.hash).update(bytes).digest().equals(hint.bytes)) {
+      const own = hint && contentDigest(hint.hash, subject)
+      if (hint && own && !own.equals(hint.bytes)) {
         throw failure('SUBJECT_MISMATCH', `the bundle is about another content than ${digest}`)
       }
       return { predicateType: imageSignatureType }
     }
   }
+}
+
+/** Undefined where the bytes are not at hand and the known digest is of another kind. */
+function contentDigest(hash: string, { digest, bytes }: JudgedSubject): Buffer | undefined {
+  if (bytes) return createHash(hash).update(bytes).digest()
+  return hash === digestAlgorithm(digest) ? Buffer.from(digestHex(digest), 'hex') : undefined
 }
 
 const otherDigests = (bytes: Uint8Array, digest: Digest): Digest[] =>

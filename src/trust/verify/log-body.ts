@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { limits } from '#base/index.ts'
 import { failure } from '../codes.ts'
+import { protobufHashes } from './bundle.ts'
 import { hex } from './der.ts'
 import { Fields, jsonIn } from './json-fields.ts'
 import type { LogEntry } from './log-entry.ts'
@@ -102,14 +103,8 @@ function checkHash(hash: Fields, digest: Signed['digest']): void {
   checkBytes(hash.text('value'), digest(name))
 }
 
-const protobufHashes: Readonly<Record<string, string>> = {
-  SHA2_256: 'sha256',
-  SHA2_384: 'sha384',
-  SHA2_512: 'sha512',
-}
-
 function checkDigest(hash: Fields, digest: Signed['digest']): void {
-  const name = protobufHashes[hash.text('algorithm')]
+  const name = protobufHashes.get(hash.text('algorithm'))
   if (!name) throw mismatch('kind of hash')
   checkBytes(hex(hash.base64('digest')), digest(name))
 }

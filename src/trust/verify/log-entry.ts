@@ -51,6 +51,7 @@ export function checkLogged(entry: LogEntry, logs: readonly TrustedLog[]): Logge
   let time: number | undefined
   let { index } = entry
   if (entry.promise) {
+    if (entry.integratedTime > lastSecond) throw malformed('a log entry is from beyond the year 9999')
     time = Number(entry.integratedTime) * 1000
     log = promisedBy(entry, entry.promise, time, known)
     checks.push('log-promise')
@@ -65,6 +66,9 @@ export function checkLogged(entry: LogEntry, logs: readonly TrustedLog[]): Logge
   if (!log) throw failure('LOG_PROOF_INVALID', 'the log entry comes with neither promise nor proof')
   return { id: entry.logId, index, checks, log, ...(time !== undefined && { time }) }
 }
+
+/** RFC 3339 writes years with four digits. */
+const lastSecond = 253_402_300_799n
 
 function promisedBy(
   entry: LogEntry,

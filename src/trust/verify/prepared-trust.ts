@@ -1,4 +1,4 @@
-import { canonicalJson, isFailure, type Json } from '#base/index.ts'
+import { canonicalJson, isFailure, type Json, limits } from '#base/index.ts'
 import { type PublicKey, parsePublicKey } from '#keys/index.ts'
 import { type Digest, digestOf } from '#oci/index.ts'
 import { failure } from '../codes.ts'
@@ -27,7 +27,11 @@ export interface PreparedTrust {
 }
 
 /** @throws TRUST_MATERIAL_INVALID, TRUST_ROOT_INVALID */
-export function prepareTrust(material: TrustMaterial): PreparedTrust {
+export function prepareTrust(
+  material: TrustMaterial,
+  most: { readonly trustedKeys: number; readonly trustEntries: number } = limits,
+): PreparedTrust {
+  checkCounts(material, most)
   const keys = material.keys.map(prepareKey)
   refuseTwins(
     'key',
@@ -84,6 +88,26 @@ function timeOf(text: string | undefined): number | undefined {
   if (Number.isNaN(time))
     throw failure('TRUST_MATERIAL_INVALID', `${text.slice(0, 40)} is no time (RFC 3339)`)
   return time
+}
+
+/** A signature without a hint is tried with every key: their number times that of the proofs is work for anybody. */
+function checkCounts(
+  { keys, roots, revoked = [] }: TrustMaterial,
+  most: { readonly trustedKeys: number; readonly trustEntries: number },
+): void {
+  if (keys.length > most.trustedKeys) {
+    throw failure(
+      'TRUST_MATERIAL_INVALID',
+      `${keys.length} trusted keys are over the limit of ${most.trustedKeys}`,
+    )
+  }
+  const entries = keys.length + roots.length + revoked.length
+  if (entries > most.trustEntries) {
+    throw failure(
+      'TRUST_MATERIAL_INVALID',
+      `${entries} keys, roots and revocations are over the limit of ${most.trustEntries}`,
+    )
+  }
 }
 
 function refuseTwins(what: string, names: readonly string[], why?: (name: string) => string): void {

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { createHash } from 'node:crypto'
-import { isSignedBy } from './signature.ts'
+import { isContentSignedBy } from './signature.ts'
 
 /** A signature and what it is over, however it was packed. */
 export interface Signed {
@@ -24,7 +24,7 @@ export function signedBytes(
   return {
     signature,
     digest: (hash) => createHash(hash).update(bytes).digest(),
-    isBy: (key) => isSignedBy(key, bytes, signature),
+    isBy: (key) => isContentSignedBy(key, bytes, signature),
     ...more,
   }
 }

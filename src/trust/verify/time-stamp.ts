@@ -64,7 +64,8 @@ export function parseTimeStamp(bytes: Uint8Array): TimeStamp {
     ? outer
     : children(expectTag(outer[1], tags.sequence, 'a time stamp’s token'))
   if (oidHex(type) !== signedData) throw malformed('a time stamp is not signed data')
-  const signed = children(children(expectTag(wrapped, context(0), 'a time stamp’s signed data'))[0]!)
+  const [inner] = children(expectTag(wrapped, context(0), 'a time stamp’s signed data'))
+  const signed = children(expectTag(inner, tags.sequence, 'a time stamp’s signed data'))
   const [contentType, content] = children(expectTag(signed[2], tags.sequence, 'a time stamp’s content'))
   if (oidHex(contentType) !== tstInfo) throw malformed('a time stamp holds something else')
   const info = expectTag(
