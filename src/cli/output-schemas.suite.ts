@@ -20,6 +20,21 @@ const copied = {
   elapsedMs: count,
 }
 
+const reason = object({ code: text, message: text, remedy: optional(text), subject: optional(text) })
+const proofFacts = object({
+  form: text,
+  digest,
+  subject: digest,
+  signer: Type.Unknown(),
+  checks: Type.Array(text),
+  signedAt: optional(text),
+  log: optional(Type.Unknown()),
+  validUntil: optional(text),
+  predicateType: text,
+  predicate: optional(Type.Unknown()),
+  annotations: optional(Type.Unknown()),
+})
+
 const branch = Type.Cyclic(
   {
     Branch: object({
@@ -227,12 +242,101 @@ export const outputSchemas = {
   verify: object({
     location: text,
     ok: Type.Boolean(),
-    checked: tally,
+    checked: optional(tally),
     problems: Type.Array(
       object({ kind: Type.Enum(['damaged', 'missing', 'extra', 'invalid']), what: text, why: text }),
     ),
-    absent: Type.Array(digest),
-    roots: count,
+    absent: optional(Type.Array(digest)),
+    roots: optional(count),
+    signatures: optional(
+      Type.Array(
+        object({
+          reference: text,
+          digest,
+          by: Type.Array(proofFacts),
+          others: Type.Array(proofFacts),
+          refused: Type.Array(object({ form: text, digest, code: text, message: text, subject: digest })),
+        }),
+      ),
+    ),
+    decision: optional(
+      object({
+        allowed: Type.Boolean(),
+        reasons: Type.Array(reason),
+        outputs: Type.Unknown(),
+        entry: optional(count),
+      }),
+    ),
+  }),
+  override: object({
+    digest,
+    person: text,
+    reason: text,
+    notAfter: text,
+    actions: optional(Type.Array(text)),
+    environments: optional(Type.Array(text)),
+    file: optional(text),
+    bundle: optional(digest),
+  }),
+  'release sign': object({
+    location: text,
+    digest,
+    product: text,
+    sequence: count,
+    issuedAt: text,
+    nextBy: optional(text),
+  }),
+  'release list': Type.Array(
+    object({
+      product: text,
+      sequence: count,
+      issuedAt: text,
+      nextBy: optional(text),
+      publisher: text,
+      digest,
+      seenAt: text,
+      overdue: Type.Boolean(),
+    }),
+  ),
+  'receipt make': object({
+    entry: count,
+    content: digest,
+    name: optional(text),
+    version: optional(text),
+    action: text,
+    sizeBytes: count,
+    verifierKey: text,
+    receipt: text,
+  }),
+  'receipt verify': object({ record: Type.Unknown(), entry: count, log: text, signer: optional(text) }),
+  'audit list': Type.Array(object({ index: count, record: Type.Unknown() })),
+  'audit show': object({
+    index: count,
+    record: Type.Unknown(),
+    decision: optional(Type.Unknown()),
+    evidence: optional(Type.Array(Type.Unknown())),
+    proof: text,
+  }),
+  'audit verify': object({
+    ok: Type.Boolean(),
+    origin: text,
+    entries: count,
+    root: text,
+    objects: count,
+    continues: optional(count),
+    problems: Type.Array(object({ entry: count, what: text })),
+  }),
+  'audit replay': object({
+    ok: Type.Boolean(),
+    replayed: count,
+    differing: Type.Array(
+      object({
+        entry: count,
+        differences: Type.Array(
+          object({ kind: Type.Enum(['evidence', 'decision', 'policy', 'missing']), what: text }),
+        ),
+      }),
+    ),
   }),
   'policy check': object({
     path: text,

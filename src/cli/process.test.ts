@@ -125,7 +125,7 @@ describe('completion', () => {
   }
 
   test('proposes commands, flags and values; files are left to the shell', async () => {
-    assert.deepEqual(await words('re'), ['registry', 'relocate'])
+    assert.deepEqual(await words('re'), ['registry', 'relocate', 'release', 'receipt'])
     assert.deepEqual(await words('registry', ''), ['serve', 'gc'])
     assert.ok((await words('pack', '--pl')).includes('--platform'))
     assert.deepEqual(await words('completion', 'z'), ['zsh'])

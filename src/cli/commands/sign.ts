@@ -63,7 +63,6 @@ export const sign = buildCommand<SignFlags, [string], Context>({
       'Signs with a key, or with an identity that a certificate authority vouches for, and writes a Sigstore bundle beside the content, as cosign 3 does. In an archive every root is signed, and the index of the archive itself: the signatures are added to the file, and whoever opens it may trust each content by its digest without reading the rest.',
       [
         'sealift sign registry.example/shop/web:1.4.0 --key sealift.key',
-        'sealift sign app.tgz --key sealift.key --legacy --timestamp-url https://tsa.example',
         'sealift sign app.tgz --key sealift.key --whole',
         'sealift sign registry.example/shop/web:1.4.0 --signing-config signing.json --identity-token-file token',
       ],
