@@ -22,7 +22,7 @@ export function plannedRoots(
     const common = platforms && { [platformsAnnotation]: platforms.map(formatPlatform).join(',') }
     const named = (annotations: Annotations): Descriptor => ({
       ...root,
-      annotations: { ...root.annotations, ...common, ...annotations },
+      annotations: { ...withoutNames(root.annotations), ...common, ...annotations },
     })
     if (tags.length === 0)
       return [named(repository === undefined ? {} : { [repositoryAnnotation]: repository })]
@@ -32,6 +32,12 @@ export function plannedRoots(
       return named({ [refNameAnnotation]: whole, [containerdNameAnnotation]: whole })
     })
   })
+}
+
+/** What it was called where it came from is no name here: two names of one root would put it in two places. */
+function withoutNames(annotations: Annotations = {}): Annotations {
+  const names: readonly string[] = [refNameAnnotation, containerdNameAnnotation, repositoryAnnotation]
+  return Object.fromEntries(Object.entries(annotations).filter(([key]) => !names.includes(key)))
 }
 
 /** The descriptors of an index.json, sorted. A name stands once: what comes later takes it over. */
