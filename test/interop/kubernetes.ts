@@ -2,7 +2,7 @@
 // process and mount namespaces of its own, so that its pods, mounts and network namespaces end with it, whatever
 // ends it.
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { findPeer, type Peer } from './peers.ts'
@@ -34,6 +34,9 @@ export class Cluster {
   readonly kubeconfig: string
   /** Of the API server. */
   readonly auditLog: string
+  port = 0
+  /** This machine, as pods see it. */
+  static readonly gateway = '198.18.0.1'
 
   private constructor(bench: Workbench, folder: string) {
     this.#bench = bench
@@ -72,6 +75,15 @@ export class Cluster {
 
   async get<T>(...what: readonly string[]): Promise<T> {
     return JSON.parse((await this.kubectl(['get', ...what, '-o', 'json'])).stdout) as T
+  }
+
+  /** The end of what the containers of a pod wrote, from the node's own files: it has no address to ask it by. */
+  logs(namespace: string, pod: string): string {
+    const folder = join(this.#folder, 'pod-logs')
+    return globSync(`${namespace}_${pod}_*/*/*.log`, { cwd: folder })
+      .sort()
+      .map((file) => readFileSync(join(folder, file), 'utf8').slice(-3_000))
+      .join('\n')
   }
 
   /** Asks twice a second until it is so. */
@@ -127,12 +139,15 @@ export class Cluster {
         ],
       }),
     )
-    const server = `https://127.0.0.1:${port}`
+    this.port = port
+    const server = `https://localhost:${port}`
     await this.#bench.daemon(
       'kube-apiserver',
       [
         ...['--etcd-servers', etcd, '--cert-dir', at('certificates'), '--secure-port', `${port}`],
-        ...['--bind-address', '127.0.0.1', '--advertise-address', '127.0.0.1'],
+        // Pods reach it by the address that is the gateway of each of them; there is no service proxy.
+        ...['--bind-address', '0.0.0.0', '--advertise-address', Cluster.gateway],
+        '--enable-aggregator-routing',
         ...['--service-account-key-file', at('sa.key'), '--service-account-signing-key-file', at('sa.key')],
         ...['--service-account-issuer', 'https://kubernetes.default.svc'],
         ...['--token-auth-file', at('tokens.csv'), '--authorization-mode', 'RBAC'],

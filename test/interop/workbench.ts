@@ -60,7 +60,8 @@ export class Workbench implements AsyncDisposable {
 
   /** Starts `sealift serve` or `sealift registry serve`; resolves with HOST:PORT, from the first line it prints. */
   async serve(args: readonly string[], options: RunOptions = {}): Promise<string> {
-    const child = this.#start(sealiftProgram, [...args, '--listen', '127.0.0.1:0', '-o', 'json'], options)
+    const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0']
+    const child = this.#start(sealiftProgram, [...args, ...listen, '-o', 'json'], options)
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
     const [line] = (await Promise.race([once(lines, 'line'), ended(child, args)])) as [string]
     return (JSON.parse(line) as { registry: string }).registry

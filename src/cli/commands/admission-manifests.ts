@@ -1,6 +1,6 @@
 import { buildCommand } from '@stricli/core'
 import type { Context } from '../context.ts'
-import { described, text } from '../flags.ts'
+import { described, registryFlags, text } from '../flags.ts'
 
 export interface AdmissionManifestsFlags {
   readonly name: string
@@ -9,6 +9,7 @@ export interface AdmissionManifestsFlags {
   readonly replicas: number
   readonly policy?: readonly string[]
   readonly mirror?: readonly string[]
+  readonly plainHttp?: readonly string[]
   readonly registrySecret?: string
   readonly storageClass?: string
   readonly url?: string
@@ -54,6 +55,7 @@ export const admissionManifests = buildCommand<AdmissionManifestsFlags, [], Cont
         brief: 'The trust policy, and files that it names; the policy first',
       },
       mirror: { ...many, placeholder: 'HOST/PREFIX', brief: 'Where images and signatures are' },
+      plainHttp: registryFlags.plainHttp,
       registrySecret: {
         ...one,
         placeholder: 'NAME',
