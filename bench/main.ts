@@ -11,6 +11,7 @@ import { makeCorpus } from './corpus.ts'
 import { admissionGroup } from './groups/admission.ts'
 import { logGroup } from './groups/log.ts'
 import { packGroup } from './groups/pack.ts'
+import { policyGroup } from './groups/policy.ts'
 import { pushGroup } from './groups/push.ts'
 import { registryGroup } from './groups/registry.ts'
 import { serveGroup } from './groups/serve.ts'
@@ -46,6 +47,7 @@ try {
     push: pushGroup,
     registry: registryGroup,
     log: logGroup,
+    policy: policyGroup,
     admission: admissionGroup,
   }
   for (const [name, group] of Object.entries(groups)) {

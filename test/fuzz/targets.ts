@@ -3,6 +3,8 @@ import { accessTargets } from './targets/access.ts'
 import { admissionTargets } from './targets/admission.ts'
 import { keysTargets } from './targets/keys.ts'
 import { logTargets } from './targets/log.ts'
+import { policyTargets } from './targets/policy.ts'
+import { proofTargets } from './targets/proofs.ts'
 
 /** A parser of what comes from outside. */
 export interface FuzzTarget {
@@ -23,4 +25,6 @@ export const targets: readonly FuzzTarget[] = [
   ...admissionTargets,
   ...keysTargets,
   ...logTargets,
+  ...policyTargets,
+  ...proofTargets,
 ]

@@ -29,6 +29,7 @@ export const peerNames = [
   'distribution',
   'conformance',
   'cosign',
+  'opa',
   'fulcio',
   'timestamp-server',
   'rekor-server',

@@ -53,6 +53,8 @@ if [ ! -e "$cache/stamps/rekor-tiles-$REKOR_TILES_VERSION" ]; then
   mv "$cache/bin/posix" "$cache/bin/rekor-tiles"
   touch "$cache/stamps/rekor-tiles-$REKOR_TILES_VERSION"
 fi
+# What policies and their tests are compared with.
+go_peer opa github.com/open-policy-agent/opa "$OPA_VERSION"
 # Rekor 1 keeps its entries in Trillian, and that in PostgreSQL.
 go_peer trillian_log_server github.com/google/trillian/cmd/trillian_log_server "$TRILLIAN_VERSION"
 go_peer trillian_log_signer github.com/google/trillian/cmd/trillian_log_signer "$TRILLIAN_VERSION"
