@@ -125,6 +125,36 @@ describe('roles', needs('skopeo', 'crane', 'htpasswd', 'buildah', 'debootstrap')
     assert.equal(stdout.trim(), crossing.index.digest)
   })
 
+  test('the audit log says who read what, and who was refused', async () => {
+    interface Entry {
+      readonly principal: { readonly kind: string; readonly name: string }
+      readonly verb: string
+      readonly repository: string
+      readonly digest?: string
+      readonly allowed: boolean
+    }
+    const listed = await bench.sealiftJson<readonly { record: Entry }[]>([
+      'audit',
+      'list',
+      '--type',
+      'access',
+    ])
+    const of = (name: string, repository: string, allowed: boolean) =>
+      listed
+        .map(({ record }) => record)
+        .filter(({ principal }) => principal.name === name)
+        .filter((record) => record.repository === repository && record.allowed === allowed)
+    const { digest } = crossing.index
+    assert.ok(
+      of('otto', 'shop/nginx', true).some((record) => record.verb === 'pull' && record.digest === digest),
+    )
+    assert.ok(
+      of('ada', 'shop/nginx', true).some((record) => record.verb === 'push' && record.digest === digest),
+    )
+    assert.ok(of('otto', 'vault/nginx', false).some(({ verb }) => verb === 'pull'))
+    assert.deepEqual(of('otto', 'vault/nginx', true), [])
+  })
+
   test('an archive is served by the same rules', async () => {
     copyFileSync(bench.path('access.yaml'), bench.path('archive-access.yaml'))
     const served = await bench.serve([
