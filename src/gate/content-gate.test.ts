@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { isFailure } from '#base/index.ts'
 import { digestOf, mediaTypes } from '#oci/index.ts'
-import { type Proof, proofOf } from '#trust/index.ts'
+import { type Proof, proofOf, unreadableProof } from '#trust/index.ts'
 import { contentDigest, policyOf, type TestSigner, testSigner } from '../../test/support/signed-content.ts'
 import { type OpenAudit, openAudit } from './audit/audit-directory.ts'
 import type { DecisionRecord } from './audit/record.ts'
@@ -239,7 +239,12 @@ test('a release is remembered once it was let in, and an older one after it is a
 test('a proof that could not be read is refused, and replays', async () => {
   const { gate, audit } = await gateOf()
   const broken = proofOf('bundle', Buffer.from('{'))
-  const verdict = await gate.ask(question(subject([broken, await vendor.prove(digest)])), signal)
+  const gone = contentDigest('gone')
+  const absent = unreadableProof('bundle', gone, gone, {
+    code: 'CONTENT_NOT_FOUND',
+    message: 'it is not there',
+  })
+  const verdict = await gate.ask(question(subject([broken, absent, await vendor.prove(digest)])), signal)
   assert.equal(verdict.allowed, true)
   assert.deepEqual(await replayed(audit), [])
   await audit[Symbol.asyncDispose]()

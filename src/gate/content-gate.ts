@@ -106,7 +106,9 @@ export class ContentGate implements Gate {
     if (!audit) return undefined
     const { objects } = audit
     const proofs = question.subjects.flatMap((subject) =>
-      [subject, ...(subject.within ?? [])].flatMap((proven) => proven.proofs),
+      [subject, ...(subject.within ?? [])].flatMap((holder) =>
+        holder.proofs.filter((proof) => !proof.unreadable),
+      ),
     )
     // All that the entry names is there before the entry is.
     const [kept, whole, known] = await Promise.all([

@@ -1,5 +1,6 @@
 export { type Audit, type AuditReader, auditOf, auditReader } from './audit/audit.ts'
 export { type AuditDirectoryOptions, type OpenAudit, openAudit, readAudit } from './audit/audit-directory.ts'
+export { type Missing, missingOf } from './audit/missing.ts'
 export { DirectoryObjects, type Objects } from './audit/objects.ts'
 export {
   type AccessRecord,

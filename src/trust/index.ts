@@ -1,5 +1,5 @@
 export { codes } from './codes.ts'
-export { proofOf } from './proof.ts'
+export { proofOf, unreadableProof } from './proof.ts'
 export { keylessSignatory } from './sign/certificate-authority.ts'
 export { githubTokens, givenToken, type IdentityTokens } from './sign/identity-token.ts'
 export { parsePredicate, predicateNames, predicateType } from './sign/predicates.ts'

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { isFailure, nodeFileSystem } from '#base/index.ts'
-import { type AuditRecord, auditReader, DirectoryObjects } from '#gate/index.ts'
+import { nodeFileSystem } from '#base/index.ts'
+import { auditReader, DirectoryObjects, missingOf } from '#gate/index.ts'
 import { directoryTiles, noteVerifier, parseNoteKey, readLog, verifyCheckpoint } from '#log/index.ts'
 import type { Digest } from '#oci/index.ts'
 import { failure } from '../codes.ts'
@@ -35,15 +35,8 @@ export async function run(this: Context, flags: AuditVerifyFlags): Promise<void>
   const seen = new Set<Digest>()
   for await (const { index, record } of audit.records(0, size)) {
     session.signal.throwIfAborted()
-    for (const digest of digestsIn(record)) {
-      if (seen.has(digest)) continue
-      seen.add(digest)
-      try {
-        await audit.objects.read(digest)
-      } catch (error) {
-        if (!isFailure(error, 'AUDIT_OBJECT_MISSING')) throw error
-        problems.push({ entry: index, what: error.message })
-      }
+    for (const { digest, why } of await missingOf(audit, record, seen)) {
+      problems.push({ entry: index, what: why ?? digest })
     }
   }
   const ok = problems.length === 0
@@ -73,11 +66,4 @@ export async function run(this: Context, flags: AuditVerifyFlags): Promise<void>
       },
     )
   }
-}
-
-function digestsIn(record: AuditRecord): Digest[] {
-  if (record.type !== 'decision') return []
-  const { policy, trust, decision, releases, question, subjects } = record
-  const named = [policy, trust, decision, ...subjects.map(({ evidence }) => evidence)]
-  return [...named, ...(releases ? [releases] : []), ...(question ? [question] : [])]
 }

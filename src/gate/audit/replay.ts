@@ -4,9 +4,9 @@ import { compilePolicy, type Policy, type PolicyFile } from '#policy/index.ts'
 import {
   type Proof,
   proofOf,
-  type SignatureForm,
   type SubjectEvidence,
   type TrustMaterial,
+  unreadableProof,
 } from '#trust/index.ts'
 import { decideQuestion, decisionFacts, type JudgedQuestion } from '../decide-question.ts'
 import { judgeSubject } from '../evidence.ts'
@@ -105,11 +105,17 @@ async function differencesOf(
 async function storedSubject(subject: RecordedSubject, recorded: SubjectEvidence, objects: Objects) {
   const all = [...recorded.signatures, ...recorded.attestations, ...recorded.refused]
   const proofsOf = async (about: Digest): Promise<Proof[]> => {
-    const named = new Map<string, { form: SignatureForm; digest: Digest }>()
-    for (const { form, digest, subject } of all)
-      if (subject === about) named.set(`${form} ${digest}`, { form, digest })
+    const named = new Map(
+      all.filter(({ subject }) => subject === about).map((facts) => [`${facts.form} ${facts.digest}`, facts]),
+    )
     return Promise.all(
-      [...named.values()].map(async ({ form, digest }) => proofOf(form, await objects.read(digest))),
+      [...named.values()].map(async (facts) => {
+        const { form, digest } = facts
+        // What could not be had then is not there now: it is refused again for the same reason.
+        if ('code' in facts && facts.code === 'PROOF_UNREADABLE')
+          return unreadableProof(form, digest, digest, facts)
+        return proofOf(form, await objects.read(digest))
+      }),
     )
   }
   const { digest, mediaType, reference } = subject
