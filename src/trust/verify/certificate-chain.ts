@@ -18,14 +18,14 @@ export interface Issued {
   readonly issuer: Certificate
 }
 
-const whole = new WeakMap<Certificate, Map<Certificate, boolean>>()
+const links = new WeakMap<Certificate, Map<Certificate, boolean>>()
 
-/** `isIssuedBy` between two certificates that are both part of the trust material: computed once. */
+/** `isIssuedBy`, computed once where both are part of the trust material; a proof's own leaf is forgotten with it. */
 function isLinked(lower: Certificate, upper: Certificate): boolean {
-  let known = whole.get(lower)
+  let known = links.get(lower)
   if (!known) {
     known = new Map()
-    whole.set(lower, known)
+    links.set(lower, known)
   }
   let linked = known.get(upper)
   if (linked === undefined) {
@@ -48,7 +48,7 @@ export function issuedBy(
 ): Issued {
   let refusal: Error | undefined
   for (const authority of authorities) {
-    const at = authority.chain.findIndex((one) => isIssuedBy(leaf, one))
+    const at = authority.chain.findIndex((one) => isLinked(leaf, one))
     if (at < 0) continue
     const path = authority.chain.slice(at)
     try {

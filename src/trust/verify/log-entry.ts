@@ -120,10 +120,12 @@ function readCheckpoint(note: string, logs: readonly TrustedLog[]) {
     if (encoded === undefined) throw malformed('a signature line of a checkpoint is malformed')
     const bytes = base64(encoded, 'a checkpoint’s signature')
     const hint = hex(bytes.subarray(0, 4))
-    for (const log of logs) {
-      if (log.ids.some((id) => id.startsWith(hint)) && isSignedBy(log.key, signed, bytes.subarray(4)))
-        return { size: BigInt(size!), root: base64(root, 'a checkpoint’s root'), log }
-    }
+    const named = logs.filter(({ ids }) => ids.some((id) => id.startsWith(hint)))
+    if (named.length === 0) continue
+    // C2SP signed-note: a line that names a known key and is not by it spoils the note.
+    const log = named.find(({ key }) => isSignedBy(key, signed, bytes.subarray(4)))
+    if (!log) break
+    return { size: BigInt(size!), root: base64(root, 'a checkpoint’s root'), log }
   }
   throw failure('LOG_PROOF_INVALID', 'the checkpoint is not signed by the log')
 }
