@@ -134,6 +134,46 @@ describe('signatures of cosign by key', needs('cosign', 'crane', 'distribution')
   }
 })
 
+describe('what is written', needs('cosign', 'crane', 'distribution'), () => {
+  test('our manifests are cosign’s, byte for byte but for digests, sizes, signatures and the time', async () => {
+    const [key, other] = [await keyPair('ecdsa-p256'), await keyPair('ecdsa-p256')]
+    const [ours, theirs] = [await image(registries.sealift), await image(registries.sealift)]
+    // The same key a second time adds a bundle, and no legacy signature; another key adds both.
+    for (const [prefix, count] of [
+      [key, 2],
+      [key, 3],
+      [other, 5],
+    ] as const) {
+      const by = ['--key', `${prefix}.key`]
+      await bench.sealift(['sign', ours, ...by, '--legacy'], { env })
+      const digest = await digestOf(theirs)
+      await bench.run('cosign', ['sign', ...offline, ...by, digest], { env })
+      await bench.run('cosign', ['sign', ...offline, ...by, '--new-bundle-format=false', digest], { env })
+      const shapes = async (name: string) => {
+        const carriers = [...new Set((await proofsOf(name)).map(({ carrier }) => carrier))]
+        const repository = name.slice(0, name.lastIndexOf(':'))
+        const manifests = carriers.map((carrier) => shapeOf(`${repository}@${carrier}`))
+        return (await Promise.all(manifests)).sort()
+      }
+      assert.equal((await formsOf(ours)).length, count)
+      assert.deepEqual(await shapes(ours), await shapes(theirs))
+    }
+  })
+
+  /** A manifest and its config, without what differs from content to content. */
+  async function shapeOf(name: string): Promise<string> {
+    const { stdout } = await bench.run('crane', ['manifest', '--insecure', name])
+    const { config } = JSON.parse(stdout) as { config: { digest: string } }
+    const blob = `${name.slice(0, name.indexOf('@'))}@${config.digest}`
+    const { stdout: configText } = await bench.run('crane', ['blob', '--insecure', blob])
+    return `${stdout}${configText}`
+      .replace(/sha256:[0-9a-f]{64}/g, 'DIGEST')
+      .replace(/"size":\d+/g, '"size":0')
+      .replace(/(cosign\/signature":")[^"]*/g, '$1')
+      .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, (time) => (time.startsWith('0001') ? time : 'TIME'))
+  }
+})
+
 describe('attestations by key', needs('cosign', 'crane', 'distribution'), () => {
   for (const [type, predicate] of Object.entries(predicates)) {
     test(`cosign and we verify each other's: ${type}`, async () => {

@@ -19,7 +19,8 @@ export async function sealLegacySignature(
   const { signature, by } = await means.signatory.sign(payload, options)
   const testimony = await askAll({ kind: 'message', signature, message: payload, by }, means, options)
   const text = Buffer.from(signature).toString('base64')
-  return { payload, annotations: annotationsOf(text, by, testimony) }
+  const annotations = annotationsOf(text, by, testimony)
+  return { payload, annotations, ...(!by.certificate && { key: by.key.key }) }
 }
 
 /** The layer of a `.att` manifest: the same envelope, the same signature as the bundle has. @throws SIGNING_UNSUPPORTED */

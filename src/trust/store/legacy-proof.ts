@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { canonicalJson } from '#base/index.ts'
 import type { Digest } from '#oci/index.ts'
 import { proofOf } from '../proof.ts'
@@ -23,6 +24,8 @@ const known: ReadonlySet<string> = new Set(Object.values(legacyAnnotations))
 export interface LegacyLayer {
   readonly payload: Uint8Array
   readonly annotations: Readonly<Record<string, string>>
+  /** Set by who signs, where a key alone stands for the signature: it signs the same payload only once. */
+  readonly key?: KeyObject
 }
 
 /**

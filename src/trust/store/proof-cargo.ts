@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { canonicalJson, isFailure, type Json, limits, parseJson } from '#base/index.ts'
 import {
   bytesReader,
@@ -12,7 +13,8 @@ import {
 } from '#content/index.ts'
 import { type Descriptor, type Digest, digestOf, isObject, mediaTypes } from '#oci/index.ts'
 import { failure } from '../codes.ts'
-import type { LegacyLayer } from './legacy-proof.ts'
+import { isSignedBy } from '../verify/signature.ts'
+import { type LegacyLayer, legacyAnnotations } from './legacy-proof.ts'
 import { bundleMediaType, dsseMediaType, simpleSigningMediaType } from './proof-media-types.ts'
 
 /** What the referrer of a bundle tells beside it, so that readers need not open it to choose. */
@@ -100,7 +102,7 @@ export class ProofCargo {
     subject: Descriptor,
     suffix: 'sig' | 'att',
     mediaType: string,
-    { payload, annotations }: LegacyLayer,
+    { payload, annotations, key }: LegacyLayer,
     existing: Source,
     options: CallOptions | undefined,
   ): Promise<Descriptor> {
@@ -110,8 +112,12 @@ export class ProofCargo {
     const earlier = before?.root ?? (await resolved(existing, tag, options))
     const layers = earlier ? await layersOf(source, earlier, options) : []
     const layer = { ...inGoOrder(await this.#keep(payload, mediaType)), annotations: sorted(annotations) }
-    // The same signature again adds nothing (deterministic algorithms give the same bytes each time).
-    const isThere = layers.some((held) => Buffer.compare(canonicalJson(held), canonicalJson(layer)) === 0)
+    // One signer's signature over one payload is there once, as with cosign.
+    const isThere = layers.some(
+      (held) =>
+        Buffer.compare(canonicalJson(held), canonicalJson(layer)) === 0 ||
+        (key !== undefined && isSignedAlready(held, layer.digest, payload, key)),
+    )
     if (!isThere) layers.push(layer)
     const config = await this.#keep(encode(JSON.stringify(legacyConfig(layers))), mediaTypes.ociConfig)
     const manifest = {
@@ -130,6 +136,12 @@ export class ProofCargo {
     await this.#store.write(descriptor, async (offset) => bytesReader(bytes.subarray(offset)))
     return descriptor
   }
+}
+
+function isSignedAlready(held: Json, digest: Digest, payload: Uint8Array, key: KeyObject): boolean {
+  if (!isObject(held) || held.digest !== digest || !isObject(held.annotations)) return false
+  const signature = held.annotations[legacyAnnotations.signature]
+  return typeof signature === 'string' && isSignedBy(key, payload, Buffer.from(signature, 'base64'))
 }
 
 /** The order in which Go writes a descriptor's members: cosign's own manifests come out byte for byte. */
