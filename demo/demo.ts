@@ -73,9 +73,20 @@ async function main(): Promise<number> {
   stage.title('2. The vendor packs it into one file')
   await stage.run(['pack', 'bundle.json', '-o', 'app.tgz'])
 
-  stage.title('3. It crosses: the registry is stopped, and the far side gets one file')
+  stage.title('3. The vendor signs it, and numbers the release')
+  process.env.SEALIFT_PASSWORD = 'only for this demo'
+  await stage.run(['key', 'generate', '--type', 'ed25519', '--out', 'vendor'])
+  await stage.run(['sign', 'app.tgz', '--key', 'vendor.key'])
+  const release = ['release', 'sign', 'app.tgz', '--product', 'hello', '--next-by', '30d']
+  await stage.run([...release, '--key', 'vendor.key'])
+  delete process.env.SEALIFT_PASSWORD
+
+  stage.title('4. It crosses: the registry is stopped, and the far side gets one file')
   await stage.stopServers()
   copyFileSync(join(near, 'app.tgz'), join(far, 'app.tgz'))
+  // The key went ahead, once and on another way: with it and a policy the far side trusts nothing else.
+  copyFileSync(join(near, 'vendor.pub'), join(far, 'vendor.pub'))
+  copyFileSync(join(here, 'trust.yaml'), join(far, 'trust.yaml'))
   const carried = statSync(join(far, 'app.tgz')).size
   writeFileSync(handedOver, JSON.stringify({ begun: Date.now() }))
   const gap = gapCommand()
@@ -92,6 +103,20 @@ async function main(): Promise<number> {
     install,
   ])
   const after = code === 0 || code === 3 ? readReport(report) : undefined
+
+  if (after?.receipt) {
+    stage.title('10. The vendor reads the receipt, which came back as a QR code')
+    writeFileSync(join(near, 'receipt'), after.receipt.text)
+    await stage.run([
+      'receipt',
+      'verify',
+      'receipt',
+      '--log-key',
+      after.receipt.verifierKey,
+      '--content',
+      'app.tgz',
+    ])
+  }
 
   stage.title('Every digest, before and after')
   const rows = built.pinned.map(({ to }) => {
@@ -120,6 +145,7 @@ async function main(): Promise<number> {
 interface FarReport {
   readonly digests: readonly { readonly path: string; readonly digest: string }[]
   readonly times: readonly [string, number][]
+  readonly receipt?: { readonly text: string; readonly verifierKey: string }
 }
 
 function readReport(path: string): FarReport {

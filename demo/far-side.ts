@@ -8,6 +8,14 @@ import { Stage } from './stage.ts'
 const [sealift = '', folder = '', report = '', canInstall = 'no'] = process.argv.slice(2)
 const stage = new Stage(sealift, folder)
 const digests: { path: string; digest: string }[] = []
+const policy = ['--policy', 'trust.yaml']
+
+interface Receipt {
+  readonly receipt: string
+  readonly verifierKey: string
+  readonly sizeBytes: number
+}
+let receipt: { text: string; verifierKey: string } | undefined
 
 /** 0: all went well. 3: as far as this machine can go. */
 let exitCode = 1
@@ -21,11 +29,11 @@ try {
 process.exit(exitCode)
 
 async function main(): Promise<number> {
-  stage.title('4. The enclave looks at the file, and trusts nothing')
+  stage.title('5. The enclave looks at the file, and trusts nothing but a key that it has')
   await stage.run(['inspect', 'app.tgz'])
-  await stage.run(['verify', 'app.tgz'])
+  await stage.run(['verify', 'app.tgz', ...policy])
 
-  stage.title('5. It serves the file in place, and relocates the bundle into that registry')
+  stage.title('6. It serves the file in place, and relocates the bundle into that registry')
   const registry = await stage.serve([
     'serve',
     'app.tgz',
@@ -36,21 +44,21 @@ async function main(): Promise<number> {
     '-o',
     'json',
   ])
-  await stage.run(['relocate', 'app.tgz', '--to', `${registry}/enclave`, '-m', 'mapping.json'])
+  await stage.run(['relocate', 'app.tgz', '--to', `${registry}/enclave`, '-m', 'mapping.json', ...policy])
   await findDigests()
   if (canInstall !== 'yes') {
     finish()
     return 3
   }
 
-  stage.title('6. It installs: the run tool pulls the application from where it lives now, and starts it')
+  stage.title('7. It installs: the run tool pulls the application from where it lives now, and starts it')
   mkdirSync(join(folder, 'state'))
   const port = await freePort()
   const common = ['-m', 'mapping.json', '--driver', 'namespaces', '--volume', './state:/state']
-  await stage.run(['install', 'hello', 'app.tgz', ...common, '--param', `port=${port}`])
+  await stage.run(['install', 'hello', 'app.tgz', ...common, '--param', `port=${port}`, ...policy])
   await expectPage(port, 'Hello from the far side')
 
-  stage.title('7. It upgrades, reads the outputs, and uninstalls')
+  stage.title('8. It upgrades, reads the outputs, and answers over the gap')
   await stage.run([
     'upgrade',
     'hello',
@@ -60,9 +68,16 @@ async function main(): Promise<number> {
     `port=${port}`,
     '--param',
     'greeting=Ahoy',
+    ...policy,
   ])
   await expectPage(port, 'Ahoy from the far side')
   await stage.run(['outputs', 'hello'])
+  const made = await stage.run(['receipt', 'make', 'hello', '--site', 'enclave', '-o', 'json'])
+  const { receipt: text, verifierKey, sizeBytes } = JSON.parse(made) as Receipt
+  console.log(`  a receipt of ${sizeBytes} bytes: one QR code`)
+  receipt = { text, verifierKey }
+
+  stage.title('9. It uninstalls, shows what was decided, and decides it again')
   await stage.run([
     'uninstall',
     'hello',
@@ -79,6 +94,9 @@ async function main(): Promise<number> {
   )
   if (!gone) throw new Error('the application still answers')
   console.log('  the application is gone')
+
+  await stage.run(['audit', 'list'])
+  await stage.run(['audit', 'replay'])
   finish()
   return 0
 }
@@ -115,7 +133,7 @@ async function expectPage(port: number, text: string): Promise<void> {
 }
 
 function finish(): void {
-  writeFileSync(report, JSON.stringify({ digests, times: stage.times }))
+  writeFileSync(report, JSON.stringify({ digests, times: stage.times, ...(receipt && { receipt }) }))
 }
 
 async function freePort(): Promise<number> {

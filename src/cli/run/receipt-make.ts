@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { isFailure } from '#base/index.ts'
+import { type CnabBundle, formatBundle } from '#bundle/index.ts'
 import { makeReceipt, qrPng, qrText, type ReceiptRecord } from '#gate/index.ts'
 import { failure } from '../codes.ts'
 import type { ReceiptMakeFlags } from '../commands/receipt.ts'
@@ -52,9 +53,15 @@ const doneBy = { install: 'installed', upgrade: 'upgraded', uninstall: 'uninstal
 async function installed(context: Context, session: Session, name: string): Promise<Done | undefined> {
   const store = await openStore(context, session)
   try {
-    const last = (await store.history(name)).at(-1)
+    const history = await store.history(name)
+    const last = history.at(-1)
     if (!last) return undefined
-    const { bundle, action, bundleReference } = last.claim
+    const { bundle, action } = last.claim
+    // A later action of the same bundle does not say again where it came from.
+    const same = history.filter(
+      ({ claim }) => claim.bundleReference !== undefined && sameBundle(claim.bundle, bundle),
+    )
+    const bundleReference = same.at(-1)?.claim.bundleReference
     const [image] = bundle.invocationImages
     const digest = bundleReference?.split('@')[1] ?? image?.contentDigest
     if (digest === undefined || !Object.hasOwn(doneBy, action)) return undefined
@@ -69,6 +76,9 @@ async function installed(context: Context, session: Session, name: string): Prom
     throw error
   }
 }
+
+const sameBundle = (one: CnabBundle, other: CnabBundle): boolean =>
+  Buffer.compare(formatBundle(one), formatBundle(other)) === 0
 
 async function letIn(session: Session, what: string): Promise<Done> {
   return { content: await contentDigest(session, what), action: 'verified' }
