@@ -34,6 +34,17 @@ describe('keys and cosign', needs('cosign'), () => {
     assert.equal(JSON.parse(stdout).pem, read('theirs.pub'))
   })
 
+  test('an empty password is one for both', async () => {
+    const none = { env: { COSIGN_PASSWORD: '' } }
+    await bench.run('cosign', ['generate-key-pair', '--output-key-prefix', 'open'], none)
+    assert.equal(publicKeyOf(await openKeyFile(read('open.key'), '')).id, parsePublicKey(read('open.pub')).id)
+    await bench.sealift(['key', 'generate', '--out', 'ours'], none)
+    assert.equal(
+      (await bench.run('cosign', ['public-key', '--key', 'ours.key'], none)).stdout,
+      read('ours.pub'),
+    )
+  })
+
   for (const type of keyAlgorithms) {
     test(`a key that we made opens in cosign: ${type}`, async () => {
       await bench.sealift(['key', 'generate', '--type', type, '--out', type], { env })
