@@ -1,7 +1,7 @@
 import { type AdmissionLimits, admissionLimits } from '#base/index.ts'
 import { parallel } from '#content/index.ts'
 import type { Environment, Gate, Question, Subject, Verdict } from '#gate/index.ts'
-import { formatReference, makeReference } from '#oci/index.ts'
+import { formatReference, isObject, makeReference } from '#oci/index.ts'
 import type { Reason } from '#policy/index.ts'
 import { failure } from '../codes.ts'
 import type { Answer, Replacement } from '../review/answer.ts'
@@ -98,7 +98,7 @@ export class Admission {
       context: {
         namespace: review.namespace,
         kind: review.kind,
-        name: review.name,
+        ...nameIn(review),
         operation: review.operation,
         ...(review.subresource !== '' && { subresource: review.subresource }),
       },
@@ -157,6 +157,23 @@ const subjectOf = (found: FoundSubject, reference: PinnedReference): Subject => 
   ...found,
   reference: nameOf(reference),
 })
+
+/** Longest prefix that the API server puts its five characters to (apiserver, names/generate.go). */
+const longestPrefix = 58
+const madeUp = /^[bcdfghjklmnpqrstvwxz2456789]{5}$/
+
+/**
+ * The name of an object; of one whose name the API server made up, what it was made from. All pods of one template
+ * are one question then, which is answered from memory.
+ */
+function nameIn({ name, object }: Review): { readonly name: string } | { readonly generateName: string } {
+  const metadata = object?.metadata
+  const generateName = isObject(metadata) ? metadata.generateName : undefined
+  if (typeof generateName !== 'string' || generateName === '') return { name }
+  const prefix = generateName.slice(0, longestPrefix)
+  const isMadeUp = name === '' || (name.startsWith(prefix) && madeUp.test(name.slice(prefix.length)))
+  return isMadeUp ? { generateName } : { name }
+}
 
 /** The name without the digest, which stands beside it: what patterns of policies are held against. */
 const nameOf = ({ registry, repository, tag }: PinnedReference): string =>

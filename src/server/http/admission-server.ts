@@ -56,6 +56,7 @@ export class AdmissionServer implements AsyncDisposable {
             key: tls.key,
             cert: tls.certificate,
             minVersion: 'TLSv1.2',
+            handshakeTimeout: this.#limits.reviewMs,
             // Probes and metrics show no certificate, so whether there is one is looked at with the review.
             ...(clientCa !== undefined && { requestCert: true, rejectUnauthorized: false, ca: clientCa }),
           },

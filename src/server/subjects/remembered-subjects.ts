@@ -25,8 +25,8 @@ export interface Lookups {
 
 /**
  * Remembers contents with their proofs, so that a pod given by digests needs no request. What is in use is asked for
- * again in the background, so a new signature or a revoking attestation counts after `refreshMs` at most twice; after
- * a refusal after `absenceMs`. Where the mirror is away, what is known holds for `staleMs`. That something is not
+ * again in the background, so a new signature or a revoking attestation counts within `refreshMs`, and `absenceMs`
+ * after a refusal. Where the mirror is away, what is known holds for `staleMs`. That something is not
  * there is never remembered. Whether a proof is good is not decided here, nor how long: that is the gate's.
  */
 export class RememberedSubjects implements SubjectSource, Disposable {
