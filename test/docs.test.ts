@@ -1,5 +1,7 @@
 // The documents that are generated say what the program says, and every command's help has examples that fit.
 import assert from 'node:assert/strict'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { generateHelpTextForAllCommands } from '@stricli/core'
 import { stale } from '../docs/generate.ts'
@@ -10,6 +12,24 @@ const helps = generateHelpTextForAllCommands(application({ process: nobody, env:
 
 test('docs/commands.md and docs/errors.md are what `npm run docs` writes', () => {
   assert.deepEqual(stale(), [])
+})
+
+test('what the documents link to is there, and tests are called as they say', () => {
+  const missing: string[] = []
+  let links = 0
+  for (const document of globSync(['*.md', 'docs/**/*.md'])) {
+    const text = readFileSync(document, 'utf8')
+    for (const [, name = '', target = ''] of text.matchAll(/\[([^\]]+)\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue
+      links++
+      const path = join(dirname(document), target)
+      if (!existsSync(path)) missing.push(`${document}: ${target} is not there`)
+      else if (/\.(test|interop)\.ts$/.test(path) && !readFileSync(path, 'utf8').includes(name))
+        missing.push(`${document}: ${target} has no test "${name}"`)
+    }
+  }
+  assert.ok(links > 50, `${links} links`)
+  assert.deepEqual(missing, [])
 })
 
 test('every command says in a sentence what it does, with two or three examples of its own', () => {
