@@ -74,3 +74,9 @@ test('only what compilePolicy made is asked', () => {
   const policy = policyOf('decision := {"allow": true}')
   assert.throws(() => decide({ ...policy }, {}, at), { code: 'POLICY_ENGINE_FAILED' })
 })
+
+test('a limit below what the decision takes is a no; compiling does not count against it', () => {
+  const policy = policyOf('decision := {"allow": true}')
+  const memoryBytes = 16 * 1024 * 1024
+  assert.deepEqual(codesOf(decide(policy, {}, at, { instructions: 1000, memoryBytes })), ['POLICY_BUDGET'])
+})

@@ -26,7 +26,8 @@ export function loadEngine(): void {
  * The decision of a policy about evidence at a moment: a pure function of these three. A policy that fails, runs out
  * of its limits or answers nonsense is a no that says so, and says it again whenever it is asked.
  *
- * @throws POLICY_ENGINE_FAILED where this machine cannot evaluate at all: never to be taken for an answer
+ * @throws POLICY_ENGINE_FAILED where this machine cannot evaluate at all, POLICY_TOO_LARGE where the policy itself
+ *   does not fit into the memory of `limits`: never to be taken for an answer
  */
 export function decide(
   policy: Policy,
@@ -51,18 +52,7 @@ export function decide(
   return { allowed, reasons: why, outputs, validUntil: validUntil < at ? at : validUntil }
 }
 
-function answerOf(
-  { outcome, chanceAsked }: Evaluation,
-  { rule }: Policy,
-  maxBytes: number,
-  maxReasons: number,
-) {
-  if (chanceAsked) {
-    return {
-      code: 'POLICY_FORBIDDEN',
-      message: 'the policy asked for chance: its answer would not be the same again',
-    }
-  }
+function answerOf({ outcome }: Evaluation, { rule }: Policy, maxBytes: number, maxReasons: number) {
   switch (outcome.kind) {
     case 'value':
       return parseDecision(outcome.text, maxBytes, maxReasons)

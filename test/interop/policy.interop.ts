@@ -156,6 +156,11 @@ test(
   },
 )
 
+test('the tests beside our rules pass in opa too', needs('opa'), () => {
+  const folder = join(import.meta.dirname, '../../src/policy/trust-policy')
+  execFileSync(opa!, ['test', join(folder, 'trust.rego'), join(folder, 'trust_test.rego')])
+})
+
 test('what opa does not parse, we do not take', needs('opa'), () => {
   for (const text of [
     'package sealift\n\ndecision := := 1\n',

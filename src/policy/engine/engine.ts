@@ -49,7 +49,9 @@ export class Engine {
   readonly #exports: EngineExports
   readonly #memory: WebAssembly.Memory
   readonly #outside: Outside = { now: 0n, clockRead: false, chanceAsked: false, said: '' }
-  readonly #limits: DecisionLimits
+  readonly #memoryBytes: number
+  /** Instructions that each call from now on may take. */
+  instructionLimit: number
   #trapped = false
 
   /** @throws POLICY_ENGINE_FAILED */
@@ -57,7 +59,8 @@ export class Engine {
     limits: DecisionLimits,
     { v0 = false, strict = true }: { v0?: boolean; strict?: boolean } = {},
   ) {
-    this.#limits = limits
+    this.#memoryBytes = limits.memoryBytes
+    this.instructionLimit = limits.instructions
     const maximum = Math.max(initialPages, Math.floor(limits.memoryBytes / pageBytes))
     this.#memory = new WebAssembly.Memory({ initial: initialPages, maximum })
     try {
@@ -83,7 +86,7 @@ export class Engine {
 
   /** Instructions that the last call took. */
   get instructions(): number {
-    return this.#limits.instructions - Number(this.#exports.fuel.value)
+    return this.instructionLimit - Number(this.#exports.fuel.value)
   }
 
   /** The last evaluation asked what time it is. */
@@ -142,7 +145,7 @@ export class Engine {
     if (this.#trapped)
       throw failure('POLICY_ENGINE_FAILED', 'the instance of the policy engine was left by a trap')
     const { fuel, room } = this.#exports
-    fuel.value = BigInt(this.#limits.instructions)
+    fuel.value = BigInt(this.instructionLimit)
     room.value = stackSlots
     this.#outside.said = ''
     try {
@@ -176,16 +179,15 @@ export class Engine {
 
   /** Why it trapped. What is not the policy's doing is thrown: it must never be taken for a decision. */
   #explain(error: unknown): Outcome {
-    const { instructions, memoryBytes } = this.#limits
     if (Number(this.#exports.fuel.value) < 0) {
-      return { kind: 'instructions', text: `it takes more than ${instructions} instructions` }
+      return { kind: 'instructions', text: `it takes more than ${this.instructionLimit} instructions` }
     }
     if (this.#exports.room.value < 0) {
       return { kind: 'depth', text: `its rules are nested deeper than ${stackSlots} slots of stack` }
     }
     const said = this.#outside.said.trim()
     if (/memory allocation of \d+ bytes failed|capacity overflow/.test(said)) {
-      return { kind: 'memory', text: `it takes more than ${memoryBytes} bytes of memory` }
+      return { kind: 'memory', text: `it takes more than ${this.#memoryBytes} bytes of memory` }
     }
     if (said !== '' && error instanceof WebAssembly.RuntimeError) return { kind: 'panic', text: said }
     throw failure('POLICY_ENGINE_FAILED', 'the policy engine ended in the middle of an evaluation', {

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Json } from '#base/index.ts'
 import { decide } from '../decide.ts'
+import { runPolicyTests } from '../run-tests.ts'
 import type { Decision } from '../types.ts'
 import { parseTrustPolicy } from './parse-trust-policy.ts'
 
@@ -279,4 +282,17 @@ test('a no is asked again when something ends that was looked at', async () => {
     subject({ signatures: [signature('qa', { validUntil: '2026-06-01T00:00:00Z' })] }),
   ])
   assert.deepEqual(decision.validUntil, new Date('2026-06-01T00:00:00Z'))
+})
+
+test('the tests beside our rules in Rego pass', () => {
+  const files = ['trust.rego', 'trust_test.rego'].map((path) => ({
+    path,
+    text: readFileSync(join(import.meta.dirname, path), 'utf8'),
+  }))
+  const tests = runPolicyTests(files, { at })
+  assert.ok(tests.length >= 8)
+  assert.deepEqual(
+    tests.filter(({ outcome }) => outcome !== 'pass'),
+    [],
+  )
 })

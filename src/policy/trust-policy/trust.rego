@@ -108,19 +108,20 @@ lifts := [{
 
 denials contains d if {
 	some d in data.sealift.custom.deny
-	is_string(d.code)
-	is_string(d.message)
+	is_reason(d)
 }
 
 # What is not a reason must not be lost.
 denials contains {"code": "POLICY_DENIED", "message": sprintf("%v", [d])} if {
 	some d in data.sealift.custom.deny
-	not is_string(d.code)
+	not is_reason(d)
 }
 
-denials contains {"code": "POLICY_DENIED", "message": sprintf("%v", [d])} if {
-	some d in data.sealift.custom.deny
-	not is_string(d.message)
+is_reason(d) if {
+	is_string(d.code)
+	is_string(d.message)
+	count(object.remove(d, ["code", "message", "remedy"])) == 0
+	is_string(object.get(d, "remedy", ""))
 }
 
 # --- Releases: what was numbered by its publisher must not go back, nor stand still where that matters
