@@ -329,6 +329,53 @@ describe(
       })
     }
 
+    for (const log of ['rekor1', 'rekor2'] as const) {
+      test(`attestations: cosign and we verify each other's, ${log}`, async () => {
+        const [ours, theirs] = [await image(registries.sealift), await image(registries.sealift)]
+        const file = bench.fresh('predicate.json')
+        writeFileSync(file, JSON.stringify(predicates.slsaprovenance1))
+        const config = ['--signing-config', services.signingConfigs[log]]
+        const what = ['--type', 'slsaprovenance1', '--predicate', file, ...config]
+        await bench.sealift(['attest', ours, ...what], signAs(email))
+        const token = [
+          '--identity-token',
+          services.issuer.token(email),
+          '--trusted-root',
+          services.trustedRoot,
+        ]
+        await bench.run('cosign', ['attest', '--yes', http, ...token, ...what, await digestOf(theirs)])
+        for (const name of [ours, theirs]) {
+          const type = ['--type', 'slsaprovenance1']
+          const [, ...flags] = verifyAs(email)
+          await bench.run('cosign', [
+            'verify-attestation',
+            ...flags,
+            '--use-signed-timestamps',
+            ...type,
+            name,
+          ])
+          await bench.sealift(['verify-attestation', name, ...type, ...weAre(email)])
+          const other = ['verify-attestation', name, ...type, ...weAre('other@shop.example')]
+          assert.match((await bench.sealift(other, { exit: 5 })).stderr, /IDENTITY_MISMATCH/)
+        }
+      })
+
+      test(`a key, a log and a time stamp together: ${log}`, async () => {
+        for (const type of ['ecdsa-p256', log === 'rekor1' ? 'ed25519' : 'ecdsa-p384', 'rsa']) {
+          const key = await keyPair(type)
+          const name = await image(registries.sealift)
+          const url = log === 'rekor1' ? services.rekor1Url : services.rekor2Url
+          const witnesses = ['--rekor-url', url, '--rekor-version', log.at(-1) as string]
+          const stamps = ['--timestamp-url', services.timestampUrl]
+          await bench.sealift(['sign', name, '--key', `${key}.key`, ...witnesses, ...stamps], { env })
+          await weVerify(name, ['--key', `${key}.pub`, '--trusted-root', services.trustedRoot])
+          const root = ['--trusted-root', services.trustedRoot, '--use-signed-timestamps']
+          const hash = ['--signature-digest-algorithm', hashes[type] ?? 'sha256']
+          await bench.run('cosign', ['verify', http, ...root, ...hash, '--key', `${key}.pub`, name])
+        }
+      })
+    }
+
     test('cosign verifies our legacy signature with a promise of the log and a time stamp', async () => {
       const name = await image(registries.distribution)
       const urls = ['--fulcio-url', services.fulcioUrl, '--rekor-url', services.rekor1Url]

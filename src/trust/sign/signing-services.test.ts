@@ -11,7 +11,7 @@ import { isFailure, limits } from '#base/index.ts'
 import { generateKeyPair, privateKeySigner } from '#keys/index.ts'
 import { keylessSignatory } from './certificate-authority.ts'
 import { githubTokens, givenToken, subjectOfToken } from './identity-token.ts'
-import { sealMessage } from './seal.ts'
+import { sealMessage, sealStatement } from './seal.ts'
 import { keySignatory } from './signatory.ts'
 import { serviceUrl } from './signing-service.ts'
 import { timeStampAuthority } from './time-stamp-authority.ts'
@@ -258,6 +258,10 @@ test('an entry of Rekor 2 is taken as it is, and Ed25519 is not offered to a log
     const witnesses = [transparencyLog(url, version, bounds)]
     await fails('SIGNING_UNSUPPORTED', () => sealMessage(message, { signatory: ed25519, witnesses }))
   }
+  // Rekor 1 checks an envelope with SHA-256 whatever the key.
+  const p384 = keySignatory(privateKeySigner((await generateKeyPair('ecdsa-p384')).privateKey))
+  const witnesses = [transparencyLog(url, 1, bounds)]
+  await fails('SIGNING_UNSUPPORTED', () => sealStatement(message, { signatory: p384, witnesses }))
 })
 
 test('a service that cannot is asked again, and one that will not is told of', async () => {

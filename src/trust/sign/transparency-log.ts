@@ -41,9 +41,20 @@ export function transparencyLog(url: string, version: 1 | 2, options: LogOptions
 
 type CallRest = LogOptions & { readonly signal: AbortSignal | undefined }
 
-/** openapi.yaml of sigstore/rekor: a `dsse` entry for an envelope, a `hashedrekord` for a message. */
+/**
+ * openapi.yaml of sigstore/rekor: a `dsse` entry for an envelope, a `hashedrekord` for a message.
+ *
+ * @throws SIGNING_UNSUPPORTED for keys that the log cannot check
+ */
 async function enterVersion1(base: string, thing: SignedThing, rest: CallRest): Promise<LogEntryJson> {
   const url = `${base}/api/v1/log/entries`
+  const { algorithm } = thing.by.key
+  if (thing.kind === 'envelope' && (algorithm === 'ecdsa-p384' || algorithm === 'ecdsa-p521')) {
+    throw failure(
+      'SIGNING_UNSUPPORTED',
+      `Rekor 1 checks envelopes with SHA-256 alone, and ${algorithm} has another hash`,
+    )
+  }
   const verifier = Buffer.from(pemOf(thing.by)).toString('base64')
   const body = JSON.stringify(
     thing.kind === 'envelope' ? dsseEntry(thing, verifier) : hashEntry(thing, verifier),
