@@ -18,8 +18,10 @@ export interface Descriptor {
   readonly data?: string
 }
 
-// RFC 6838 section 4.2, with the generous lengths that registries accept.
-const mediaTypeGrammar = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/
+// RFC 6838 section 4.2, with the generous lengths that registries accept, and at most one parameter: the first
+// Sigstore bundles are layers of `application/vnd.dev.sigstore.bundle+json;version=0.1`.
+const mediaTypeGrammar =
+  /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}(; ?[A-Za-z0-9-]{1,32}=[A-Za-z0-9._-]{1,64})?$/
 
 export function isMediaType(text: unknown): text is string {
   return typeof text === 'string' && mediaTypeGrammar.test(text)

@@ -94,7 +94,7 @@ test('a bundle is found under older spellings, and where no artifact type was to
     'application/vnd.dev.sigstore.bundle+json;version=0.2',
     undefined,
   ].entries()) {
-    const held = await put(store, `{"at":${at}}`, 'application/vnd.dev.sigstore.bundle.v0.1+json')
+    const held = await put(store, `{"at":${at}}`, artifactType ?? bundleMediaType)
     const manifest = {
       schemaVersion: 2,
       mediaType: mediaTypes.ociManifest,
