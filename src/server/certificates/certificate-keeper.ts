@@ -92,8 +92,8 @@ export class CertificateKeeper implements Disposable {
     this.#adopt(withAuthority)
     const known = this.#published
     const isTold = await this.#publish(withAuthority)
-    const mayIssue = isTold && (known === withAuthority.authority.certificate || !withAuthority.serving)
-    if (mayIssue) this.#adopt(await this.#agree((state) => this.#withServing(state)))
+    const isWaiting = known !== withAuthority.authority.certificate && this.#isUsable(withAuthority)
+    if (isTold && !isWaiting) this.#adopt(await this.#agree((state) => this.#withServing(state)))
     if (!this.serving) throw new Error('there is no certificate to serve with')
   }
 
@@ -126,7 +126,8 @@ export class CertificateKeeper implements Disposable {
   }
 
   async #withServing(state: CertificateState | undefined): Promise<CertificateState | undefined> {
-    if (state === undefined || this.#isGood(state)) return undefined
+    if (state === undefined) return undefined
+    if (this.#isUsable(state) && this.#lifeLeft(state) > this.#options.certificateMs / 3) return undefined
     const { maker, certificateMs, hostnames, addresses } = this.#options
     const now = this.#now()
     const authorityEnd = endOf(state.authority.certificate).getTime()
@@ -139,17 +140,21 @@ export class CertificateKeeper implements Disposable {
     return { ...state, serving }
   }
 
-  /** Whether the serving certificate has more than a third of its life left, all the names, and a trusted issuer. */
-  #isGood({ serving, authority, previous }: CertificateState): boolean {
-    if (serving === undefined) return false
+  #lifeLeft({ serving }: CertificateState): number {
+    return serving === undefined ? 0 : endOf(serving.certificate).getTime() - this.#now()
+  }
+
+  /** Whether an API server would take the serving certificate: it lasts, has all the names and a trusted issuer. */
+  #isUsable(state: CertificateState): boolean {
+    const { serving, authority, previous } = state
+    if (serving === undefined || this.#lifeLeft(state) <= 0) return false
     const certificate = new X509Certificate(serving.certificate)
-    const left = certificate.validToDate.getTime() - this.#now()
     const isNamed = this.#options.hostnames.every((name) => certificate.checkHost(name) !== undefined)
     const isAddressed = this.#options.addresses.every((address) => certificate.checkIP(address) !== undefined)
     const isIssued = [authority.certificate, ...previous].some((pem) =>
       certificate.verify(new X509Certificate(pem).publicKey),
     )
-    return left > this.#options.certificateMs / 3 && isNamed && isAddressed && isIssued
+    return isNamed && isAddressed && isIssued
   }
 
   async #publish(state: CertificateState): Promise<boolean> {

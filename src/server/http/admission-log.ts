@@ -33,7 +33,7 @@ export type AdmissionEvent =
   | {
       readonly event: 'certificate'
       readonly level: 'info' | 'error'
-      /** What became of it: issued, authority, published, failed. */
+      /** What became of it: issued, authority, failed. */
       readonly what: string
       readonly until?: string
       readonly message?: string
