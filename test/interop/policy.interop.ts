@@ -62,9 +62,16 @@ test_mocked if sealift.allow with sealift.allow as true
 
 test_clock if time.now_ns() == 7 with time.now_ns as 7
 
-test_cases[name] if {
-	some name, n in {"three": 3, "none": 0}
-	sealift.total == n with input as {"subjects": [s | n == 3; s := subject]}
+test_every if {
+	every n in [3, 0] {
+		sealift.total == n with input as {"subjects": [s | n == 3; s := subject]}
+	}
+}
+
+test_every_wrong if {
+	every n in [3, 4] {
+		sealift.total == n with input as {"subjects": [subject]}
+	}
 }
 
 test_string if sprintf("%s-%d", ["a", 1]) == "a-1"
@@ -101,7 +108,7 @@ test('opa test says the same of every test', needs('opa'), () => {
   }))
   const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1)
   assert.deepEqual(ours.sort(byName), theirs.sort(byName))
-  assert.ok(ours.length >= 14)
+  assert.ok(ours.length >= 15)
 })
 
 test(
