@@ -8,7 +8,7 @@ import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { MemoryRepositories, openArchive } from '#content/index.ts'
 import { createRegistryServer, type RegistryServer } from '#registry/index.ts'
-import { gatherArchiveProofs, judgeAll, prepareTrust } from '#trust/index.ts'
+import { gatherArchiveProofs, judgeAll, predicateNames, prepareTrust } from '#trust/index.ts'
 import { putIndex } from '../../test/support/random-image.ts'
 import { runHere } from './cli.suite.ts'
 import { outputSchemas } from './output-schemas.suite.ts'
@@ -147,6 +147,11 @@ test('by setting the older form is written along', async () => {
   const settings = { ...env, SEALIFT_LEGACY_SIGNATURES: 'true' }
   const ran = await runHere(['sign', name, '--key', 'ours.key', '-o', 'json'], { cwd, env: settings })
   assert.ok(JSON.parse(ran.stdout).signed[0].legacy)
+})
+
+test('the help of attest names every kind of predicate', async () => {
+  const { stdout } = await here('attest', '--help')
+  for (const name of predicateNames) assert.ok(name === 'slsaprovenance' || stdout.includes(name), name)
 })
 
 test('what does not fit together is refused before anything is signed', async () => {

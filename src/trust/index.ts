@@ -1,5 +1,15 @@
 export { codes } from './codes.ts'
 export { proofOf, unreadableProof } from './proof.ts'
+export {
+  type CarriedRoot,
+  carriedRootType,
+  checkCarriedRoot,
+  isCarriedRoot,
+  packRoot,
+  readCarriedRoot,
+} from './roots/carried-root.ts'
+export { checkRootName, type RootOrigin, type StoredRoot } from './roots/root-record.ts'
+export { RootStore } from './roots/root-store.ts'
 export { keylessSignatory } from './sign/certificate-authority.ts'
 export { githubTokens, givenToken, type IdentityTokens } from './sign/identity-token.ts'
 export { parsePredicate, predicateNames, predicateType } from './sign/predicates.ts'
@@ -22,17 +32,11 @@ export {
   gatherArchiveProofs,
   type SignedArchive,
 } from './store/archive-proofs.ts'
-export { attachBundle } from './store/attach.ts'
 export { type ClaimedProof, claimedProof } from './store/claimed.ts'
 export { type GatherLimits, type GatherOptions, gatherProofs } from './store/gather-proofs.ts'
 export { type LegacyLayer, legacyAnnotations, legacyProof } from './store/legacy-proof.ts'
 export { type BundleFacts, ProofCargo } from './store/proof-cargo.ts'
-export {
-  bundleMediaType,
-  dsseMediaType,
-  formOfLayer,
-  simpleSigningMediaType,
-} from './store/proof-media-types.ts'
+export { formOfLayer } from './store/proof-media-types.ts'
 export type * from './types.ts'
 export { type JudgedSubject, judge } from './verify/judge.ts'
 export { judgeAll } from './verify/judge-all.ts'

@@ -141,6 +141,22 @@ test('what is listed and is not there, or damaged, is told of and hides nothing 
   assert.equal(proofs[0]?.bytes.length, 0)
 })
 
+test('a carrier that tells lies about a proof does not hide the proof', async () => {
+  const { store, subject } = await repository()
+  const config = await put(store, '{}', mediaTypes.empty)
+  const layer = { mediaType: bundleMediaType, digest: digestOf(Buffer.from('{"good":1}')), size: 9 }
+  const common = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, artifactType: bundleMediaType }
+  await put(store, JSON.stringify({ ...common, config, layers: [layer], subject }), mediaTypes.ociManifest)
+  const cargo = new ProofCargo()
+  await cargo.addBundle(subject, Buffer.from('{"good":1}'), { predicateType, created })
+  await cargo.writeTo(store)
+  const proofs = await all(store, subject)
+  assert.deepEqual(
+    proofs.map(({ unreadable }) => unreadable?.code),
+    ['PROOF_UNREADABLE', undefined],
+  )
+})
+
 test('a repository that cannot be asked is an error, not an absence', async () => {
   const { store, subject } = await repository()
   const fault = new Error('connection reset')

@@ -64,10 +64,12 @@ export async function* gatherProofs(
   options: GatherOptions = {},
 ): AsyncGenerator<Proof> {
   const gathering = new Gathering(repository, options)
-  const seen = new Set<Digest>()
+  const seen = new Set<string>()
   for await (const proof of gathering.proofsOf(subject)) {
-    if (!seen.has(proof.digest)) yield proof
-    seen.add(proof.digest)
+    // What cannot be had from one carrier does not hide what another one has.
+    const key = `${proof.unreadable ? '!' : ''}${proof.form} ${proof.digest}`
+    if (!seen.has(key)) yield proof
+    seen.add(key)
   }
 }
 
