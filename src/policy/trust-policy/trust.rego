@@ -24,10 +24,17 @@ default allow := false
 
 allow if {
 	count(verdicts) > 0
+	not objected
+}
+
+allow if {
+	count(verdicts) > 0
 	every v in verdicts {
 		holds(v)
 	}
 }
+
+objected if count(objections) > 0
 
 # Without an objection, or with an override that covers it.
 holds(v) if {
@@ -49,6 +56,11 @@ valid_until := null if {
 } else := time.format(soonest)
 
 soonest := min(array.concat(
+	array.concat(custom_ends, promised_ends),
+	[v.until | some v in verdicts],
+)) if {
+	not objected
+} else := min(array.concat(
 	array.concat(custom_ends, promised_ends),
 	[e |
 		some v in verdicts
@@ -182,7 +194,9 @@ promised_ends := [end | some [_, _, end] in promises; end > now]
 # What every decision goes through stands in comprehensions along input.subjects: a call of a function costs the
 # engine as much as five other expressions.
 
-verdicts := [v |
+verdicts := plain if {
+	count(plain) == count(input.subjects)
+} else := [v |
 	some i, s in input.subjects
 	v := verdict(s, rules_of[i], founds[i])
 ]
@@ -216,22 +230,33 @@ founds := [lists |
 	]
 ]
 
-# All that the rule asks for is there, and nothing is put into words that nobody will read.
-verdict(s, rule, found) := {
-	"digest": s.subject.digest,
-	"reference": s.subject.reference,
-	"rule": rule.name,
-	"problems": [],
-	"counted": [shown(f.proof) | some proofs in found; some f in proofs],
-	"until": min(array.concat([never], [clause_end(found[j], c) | some j, c in rule.clauses])),
-} if {
+# The way of most: for every subject all is there that its rule asks for, and nothing is put into words that nobody
+# will read.
+plain := [v |
+	some i, s in input.subjects
+	rule := rules_of[i]
 	not rule.asksMore
-	met := array.concat(
-		[c | some j, c in rule.clauses; c.atLeast == 1; count(found[j]) > 0],
-		[c | some j, c in rule.clauses; c.atLeast > 1; count({id | some f in found[j]; id := signer_id(f.proof.signer)}) >= c.atLeast],
-	)
-	count(met) == count(rule.clauses)
-} else := {
+	found := founds[i]
+	ends := [max([f.end | some f in found[j]]) | some j, c in rule.clauses; c.atLeast == 1; count(found[j]) > 0]
+	count(ends) == count(rule.clauses)
+	v := {
+		"digest": s.subject.digest,
+		"reference": s.subject.reference,
+		"rule": rule.name,
+		"problems": [],
+		"counted": array.concat(
+			[{"digest": f.proof.digest, "type": f.proof.predicateType, "by": concat(" ", ["key", f.proof.signer.keyId])} |
+				some proofs in found
+				some f in proofs
+				f.proof.signer.kind == "key"
+			],
+			[shown(f.proof) | some proofs in found; some f in proofs; f.proof.signer.kind == "certificate"],
+		),
+		"until": min(array.concat([never], ends)),
+	}
+]
+
+verdict(s, rule, found) := {
 	"digest": s.subject.digest,
 	"reference": s.subject.reference,
 	"rule": rule.name,
