@@ -23,12 +23,11 @@ export function compileRules(document: TrustPolicyDocument, customReadsClock: bo
     releases: { rollback: 'refuse', freshness: 'ignored', ...document.releases },
     customReadsClock,
     rules: [...document.rules.map(compileRule), refusing],
-    refusing: document.rules.length,
   }
 }
 
 /** The rule for what no other rule covers. */
-const refusing: Json = { name: null, content: [], clauses: [], refuses: true, asksMore: true }
+const refusing: Json = { name: null, content: [{ prefix: '' }], clauses: [], refuses: true, asksMore: true }
 
 function compileRule(rule: RuleDocument, index: number): Json {
   const { signatures = [], attestations = [], actions, environments, roles } = rule

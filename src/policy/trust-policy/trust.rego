@@ -20,19 +20,15 @@ decision := {
 	"valid_until": valid_until,
 }
 
-default allow := false
-
 allow if {
 	count(verdicts) > 0
 	not objected
-}
-
-allow if {
+} else if {
 	count(verdicts) > 0
 	every v in verdicts {
 		holds(v)
 	}
-}
+} else := false
 
 objected if count(objections) > 0
 
@@ -203,10 +199,14 @@ verdicts := plain if {
 
 # For each subject the first rule that covers content, action and environment. The last rule covers whatever no other
 # does, and refuses it.
-rules_of := [policy.rules[min(hits)] |
+rules_of := [policy.rules[min([p.rule | some p in prefixes; startswith(s.subject.reference, p.prefix)])] |
+	some s in input.subjects
+] if {
+	count(others) == 0
+} else := [policy.rules[min(hits)] |
 	some s in input.subjects
 	hits := array.concat(
-		array.concat([policy.refusing], [p.rule | some p in prefixes; startswith(s.subject.reference, p.prefix)]),
+		[p.rule | some p in prefixes; startswith(s.subject.reference, p.prefix)],
 		[p.rule | some p in others; is_name(repository(s.subject.reference), p)],
 	)
 ]
@@ -221,11 +221,8 @@ founds := [lists |
 			[p | c.identities != []; some p in s[c.of]; c.types[p.predicateType]; is_vouched(p.signer, c)],
 		)
 		found := array.concat(
-			[{"proof": p, "end": never} | c.maxAgeNs == null; some p in asked; not p.validUntil],
-			array.concat(
-				[{"proof": p, "end": end} | some p in asked; p.validUntil; end := proof_end(p, c); end > now],
-				[{"proof": p, "end": end} | c.maxAgeNs != null; some p in asked; not p.validUntil; end := proof_end(p, c); end > now],
-			),
+			[{"proof": p, "end": never} | some p in asked; object.get(p, "validUntil", c.maxAgeNs) == null],
+			[{"proof": p, "end": end} | some p in asked; object.get(p, "validUntil", c.maxAgeNs) != null; end := proof_end(p, c); end > now],
 		)
 	]
 ]

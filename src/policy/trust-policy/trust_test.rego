@@ -23,10 +23,9 @@ policy := {
 	"overrides": {"keys": {"duty": true}, "identities": []},
 	"releases": {"rollback": "refuse", "freshness": "ignored"},
 	"customReadsClock": false,
-	"refusing": 1,
 	"rules": [
 		{"name": "one", "content": [{"prefix": "r.example/"}, {"exact": "other/app"}, {"regex": "^(?:[^/]+/star)$"}], "clauses": [clause]},
-		{"name": null, "content": [], "clauses": [], "refuses": true, "asksMore": true},
+		{"name": null, "content": [{"prefix": ""}], "clauses": [], "refuses": true, "asksMore": true},
 	],
 }
 
