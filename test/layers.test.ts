@@ -36,9 +36,11 @@ const house: Readonly<Record<string, Room>> = {
   },
   gate: { floor: 4, packages: ['qrcode', 'typebox'] },
   bundle: { floor: 5, packages: ['typebox', 'semver', 'ulid'] },
+  attestation: { floor: 5, packages: ['jose', 'typebox'] },
+  broker: { floor: 6, packages: ['jose', 'typebox', 'postgres', 'yaml'] },
   server: {
     floor: 7,
-    packages: ['@hono/node-server', 'hono', '@kubernetes/client-node', '@peculiar/x509', 'typebox'],
+    packages: ['@hono/node-server', 'hono', '@kubernetes/client-node', 'typebox'],
   },
   cli: { floor: 8, packages: ['@stricli/core', 'yaml', 'typebox', 'pino'] },
 }
