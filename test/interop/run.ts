@@ -2,7 +2,7 @@
 // With arguments: only the files whose path contains one of them. A missing peer is skipped and named, unless
 // CI=true or SEALIFT_INTEROP=all.
 import { spawn } from 'node:child_process'
-import { globSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, globSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { imagesVariable } from './images.ts'
@@ -30,6 +30,8 @@ if (files.length === 0) {
 
 // Short names: podman takes no path of more than 50 characters for what it keeps while it runs.
 const work = mkdtempSync(join(tmpdir(), 'sealift-'))
+// PostgreSQL runs as another user, and passes through on the way to its own folder.
+chmodSync(work, 0o711)
 let code: number
 try {
   code = await main()

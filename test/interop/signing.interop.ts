@@ -217,7 +217,8 @@ describe('what goes along', needs('cosign', 'crane', 'distribution'), () => {
     await bench.sealift(['sign', name, '--key', `${key}.key`, '--legacy'], { env })
     await bench.sealift(['attest', name, ...what, '--legacy'], { env })
     const before = await proofsOf(name)
-    assert.equal(before.length, 7)
+    // Our legacy signature is by the same key as cosign's, and so it is the same.
+    assert.equal(before.length, 6)
     // The attestation's own manifest is signed, by both.
     const attestation = before.find(({ predicateType }) => predicateType === 'https://cyclonedx.org/bom')
     const nested = `${digest.slice(0, digest.indexOf('@'))}@${attestation?.carrier}`
