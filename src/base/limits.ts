@@ -266,7 +266,7 @@ export const policyLimits = {
   bytes: 16 * 1024 * 1024,
   /** Instructions that compiling one file may take, in the engine's own count. */
   compileInstructions: 20_000_000_000,
-  /** Instructions of one decision: three seconds here at the worst. */
+  /** Instructions of one decision: what endless policies take is a tenth of a second here. */
   instructions: 5_000_000_000,
   /** Memory of one decision, evidence and compiled policy included. */
   memoryBytes: 256 * 1024 * 1024,
@@ -275,7 +275,7 @@ export const policyLimits = {
   reasons: 1000,
   /** Compiled policies that are kept ready. */
   readyPolicies: 16,
-  /** Largest trust policy in YAML, most of its rules, and most aliases in it. */
+  /** Largest trust policy in YAML, and most of its rules. */
   trustPolicyBytes: 1024 * 1024,
   trustPolicyRules: 1000,
 } as const

@@ -39,8 +39,8 @@ type Call = 'prepare' | 'take_prints' | 'add_policy' | 'add_data' | 'has_rule' |
 const initialPages = 43
 const pageBytes = 65_536
 /**
- * Slots of stack that an evaluation may take (see crates/meter). In bytes of V8's stack a slot is 8 or fewer, so that
- * this many end well before V8's own 984 KiB do, whose end is not the same on every machine.
+ * Slots of stack that an evaluation may take (see crates/meter). Rules that nest without end come to the end of the
+ * module's own stack at some 100,000 of them, and V8's stack, whose end is not the same on every machine, holds still.
  */
 const stackSlots = 50_000
 
