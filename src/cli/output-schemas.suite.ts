@@ -35,6 +35,22 @@ const proofFacts = object({
   annotations: optional(Type.Unknown()),
 })
 
+const validity = { validFrom: optional(text), validUntil: optional(text) }
+const storedRoot = object({
+  name: text,
+  origin: Type.Enum(['file', 'carried', 'tuf']),
+  version: optional(count),
+  mirror: optional(text),
+  fetchedAt: text,
+  ageSeconds: count,
+  issuers: optional(Type.Array(text)),
+  updateKeys: Type.Array(object({ name: text, id: text })),
+  authorities: Type.Array(object({ subject: text, ...validity })),
+  timeStampAuthorities: Type.Array(object({ subject: text, ...validity })),
+  logs: Type.Array(object({ id: text, ...validity })),
+  certificateLogs: Type.Array(object({ id: text, ...validity })),
+})
+
 const branch = Type.Cyclic(
   {
     Branch: object({
@@ -394,6 +410,10 @@ export const outputSchemas = {
   'key generate': keyFiles,
   'key import': keyFiles,
   'key show': object({ file: text, kind: Type.Enum(['public', 'private']), ...keyId, pem: text }),
+  'trust-root import': storedRoot,
+  'trust-root update': storedRoot,
+  'trust-root show': object({ directory: text, roots: Type.Array(storedRoot) }),
+  'trust-root pack': object({ name: text, version: count, digest, output: text, keyId: text }),
   serve: served,
   'registry serve': served,
   'admission serve': object({ url: text, port: count, policy: text, audit: text }),

@@ -35,6 +35,10 @@ import { serve } from './commands/serve.ts'
 import { show } from './commands/show.ts'
 import { sign } from './commands/sign.ts'
 import { tree } from './commands/tree.ts'
+import { trustRootImport } from './commands/trust-root-import.ts'
+import { trustRootPack } from './commands/trust-root-pack.ts'
+import { trustRootShow } from './commands/trust-root-show.ts'
+import { trustRootUpdate } from './commands/trust-root-update.ts'
 import { uninstall } from './commands/uninstall.ts'
 import { upgrade } from './commands/upgrade.ts'
 import { verify } from './commands/verify.ts'
@@ -54,6 +58,11 @@ const registry = buildRouteMap<'serve' | 'gc', Context>({
 const key = buildRouteMap<'generate' | 'import' | 'show', Context>({
   routes: { generate: keyGenerate, import: keyImport, show: keyShow },
   docs: { brief: 'Make and look at keys' },
+})
+
+const trustRoot = buildRouteMap<'import' | 'show' | 'update' | 'pack', Context>({
+  routes: { import: trustRootImport, show: trustRootShow, update: trustRootUpdate, pack: trustRootPack },
+  docs: { brief: 'Whose authorities, logs and time stamps are trusted here' },
 })
 
 const admission = buildRouteMap<'serve' | 'manifests', Context>({
@@ -85,6 +94,7 @@ const commands = {
   verify,
   'verify-attestation': verifyAttestation,
   key,
+  'trust-root': trustRoot,
   access,
   policy,
   serve,

@@ -98,6 +98,48 @@ export const codes = {
     meaning: 'A file is not a Sigstore trusted root, or something in it is wrong.',
     remedy: 'Fetch it again from whoever runs the signing service.',
   },
+  TRUST_ROOT_NAME_INVALID: {
+    meaning:
+      'A trusted root is kept under a name of lower-case letters, digits, dots, dashes and underscores.',
+    remedy: 'Give it such a name with --name, of at most 64 characters.',
+  },
+  TRUST_ROOT_NOT_FOUND: {
+    meaning: 'No trusted root is kept here under this name.',
+    remedy: 'See `sealift trust-root show`, and bring one in with `sealift trust-root import`.',
+  },
+  TRUST_ROOT_EXISTS: {
+    meaning:
+      'A trusted root of this name is kept up to date in another way, which must not be cut short by chance.',
+    remedy: 'Give the new one another --name, or put it in place on purpose with --replace.',
+  },
+  TRUST_ROOT_ROLLED_BACK: {
+    meaning:
+      'An update of a trusted root is older than what is here, or of the same version with another content.',
+    remedy: 'Ask its sender for the current one; an older one may bring back what was taken out as unsafe.',
+  },
+  TRUST_ROOT_EXPIRED: {
+    meaning:
+      'The metadata of the repository of trusted roots has run out, so nobody vouches for it any more.',
+    remedy: 'Check the clock of this machine, then ask whoever runs the repository or mirror to renew it.',
+  },
+  TRUST_ROOT_STALE: {
+    meaning: 'A trusted root came here longer ago than was allowed.',
+    remedy:
+      'Fetch a new one with `sealift trust-root update`, or carry one over with `sealift trust-root pack`.',
+  },
+  TRUST_ROOT_UPDATE_INVALID: {
+    meaning:
+      'An update of a trusted root does not keep to its format, or is not signed as its repository asks for.',
+    remedy: 'Fetch it again; if it stays so, treat the mirror or the carrier as tampered with.',
+  },
+  TRUST_STORE_DAMAGED: {
+    meaning: 'What is kept of a trusted root on this machine cannot be read.',
+    remedy: 'Remove the file that the message names and import the root again.',
+  },
+  TRUST_STORE_BUSY: {
+    meaning: 'Another process is changing the trusted roots of this machine.',
+    remedy: 'Wait until it is done, and try again.',
+  },
   SIGNING_SERVICE_UNREACHABLE: {
     meaning: 'A certificate authority, log or time-stamp authority did not answer.',
     remedy: 'Check its URL and the way to it, and sign again; nothing was written.',

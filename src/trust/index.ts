@@ -1,4 +1,4 @@
-export { codes } from './codes.ts'
+export { codes, failure as trustFailure } from './codes.ts'
 export { proofOf, unreadableProof } from './proof.ts'
 export {
   type CarriedRoot,
@@ -10,6 +10,7 @@ export {
 } from './roots/carried-root.ts'
 export { checkRootName, type RootOrigin, type StoredRoot } from './roots/root-record.ts'
 export { RootStore } from './roots/root-store.ts'
+export { fetchTufRoot, type TufRoot, type TufUpdate } from './roots/tuf.ts'
 export { keylessSignatory } from './sign/certificate-authority.ts'
 export { githubTokens, givenToken, type IdentityTokens } from './sign/identity-token.ts'
 export { parsePredicate, predicateNames, predicateType } from './sign/predicates.ts'
