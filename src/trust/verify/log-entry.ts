@@ -1,8 +1,9 @@
 import { timingSafeEqual } from 'node:crypto'
+import { isFailure } from '#base/index.ts'
+import { leafHash, parseCheckpoint, parseNote, verifyInclusion } from '#log/index.ts'
 import { failure } from '../codes.ts'
 import type { TrustedLog } from './certificate-log.ts'
-import { base64, hex, malformed } from './der.ts'
-import { leafHash, rootFromInclusion } from './merkle.ts'
+import { malformed } from './der.ts'
 import { isSignedBy } from './signature.ts'
 
 /** What a bundle says of one entry in a log (dev.sigstore.rekor.v1.TransparencyLogEntry). Not judged. */
@@ -90,44 +91,40 @@ function promisedBy(
 }
 
 function includedIn(entry: LogEntry, proof: InclusionProof, logs: readonly TrustedLog[]): TrustedLog {
-  const { size, root, log } = readCheckpoint(proof.checkpoint, logs)
-  if (size !== proof.size || !same(root, proof.root))
+  const { checkpoint, log } = readCheckpoint(proof.checkpoint, logs)
+  const { size, root } = checkpoint
+  if (BigInt(size) !== proof.size || !same(root, proof.root))
     throw failure('LOG_PROOF_INVALID', 'the log’s checkpoint speaks of another tree than the proof')
-  const reached = rootFromInclusion(leafHash(entry.body), proof.index, size, proof.hashes)
-  if (!reached || !same(reached, root))
-    throw failure('LOG_PROOF_INVALID', 'the proof does not lead from the entry to the root of the log')
+  // What is not within the tree's size, which is a safe number, is no number that counts.
+  if (proof.index >= proof.size)
+    throw failure('LOG_PROOF_INVALID', 'the proof is of an entry that the tree does not have')
+  verifyInclusion(leafHash(entry.body), Number(proof.index), checkpoint, proof.hashes)
   return log
 }
 
-const separator = '\n\n'
-const signatureLine = /^\u2014 ([^ \n+]{1,256}) ([A-Za-z0-9+/=]{8,16384})$/
-const mostSignatures = 64
-
 /** A checkpoint (C2SP tlog-checkpoint) that one of these logs signed; signatures by others, as witnesses, are passed over. */
-function readCheckpoint(note: string, logs: readonly TrustedLog[]) {
-  const split = note.lastIndexOf(separator)
-  if (split < 0 || !note.endsWith('\n')) throw malformed('a checkpoint is not a signed note')
-  const text = note.slice(0, split + 1)
-  const [origin, size, root] = text.split('\n')
-  if (!origin || !/^(0|[1-9]\d{0,18})$/.test(size ?? '') || !root)
-    throw malformed('a checkpoint lacks origin, size or root')
-  const lines = note.slice(split + separator.length, -1).split('\n')
-  if (lines.length > mostSignatures)
-    throw malformed(`a checkpoint has more than ${mostSignatures} signatures`)
-  const signed = Buffer.from(text)
-  for (const line of lines) {
-    const encoded = signatureLine.exec(line)?.[2]
-    if (encoded === undefined) throw malformed('a signature line of a checkpoint is malformed')
-    const bytes = base64(encoded, 'a checkpoint’s signature')
-    const hint = hex(bytes.subarray(0, 4))
+function readCheckpoint(text: string, logs: readonly TrustedLog[]) {
+  const { note, checkpoint } = parsed(text)
+  const signed = Buffer.from(note.text)
+  for (const { keyId, bytes } of note.signatures) {
+    const hint = keyId.toString(16).padStart(8, '0')
     const named = logs.filter(({ ids }) => ids.some((id) => id.startsWith(hint)))
     if (named.length === 0) continue
     // C2SP signed-note: a line that names a known key and is not by it spoils the note.
-    const log = named.find(({ key }) => isSignedBy(key, signed, bytes.subarray(4)))
+    const log = named.find(({ key }) => isSignedBy(key, signed, bytes))
     if (!log) break
-    return { size: BigInt(size!), root: base64(root, 'a checkpoint’s root'), log }
+    return { checkpoint, log }
   }
   throw failure('LOG_PROOF_INVALID', 'the checkpoint is not signed by the log')
+}
+
+function parsed(text: string) {
+  try {
+    return { note: parseNote(text), checkpoint: parseCheckpoint(text) }
+  } catch (cause) {
+    if (!isFailure(cause)) throw cause
+    throw malformed(`a log’s checkpoint cannot be read: ${cause.message}`, cause)
+  }
 }
 
 function same(one: Uint8Array, other: Uint8Array): boolean {
