@@ -39,6 +39,14 @@ interface Reading {
   readonly expects: string
 }
 
+/** A place on this machine, which a project must not choose. */
+const absolutePath = (variable: string): Reading => ({
+  variable,
+  inProject: false,
+  read: (value) => (typeof value === 'string' && isAbsolute(value) ? value : undefined),
+  expects: 'an absolute path',
+})
+
 export const readings: Readonly<Record<keyof Settings, Reading>> = {
   concurrency: {
     variable: 'SEALIFT_CONCURRENCY',
@@ -63,36 +71,16 @@ export const readings: Readonly<Record<keyof Settings, Reading>> = {
     read: (value) => (drivers.includes(value as string) ? value : undefined),
     expects: 'oci-runtime or namespaces',
   },
-  stateDir: {
-    variable: 'SEALIFT_STATE_DIR',
-    inProject: false,
-    read: (value) => (typeof value === 'string' && isAbsolute(value) ? value : undefined),
-    expects: 'an absolute path',
-  },
-  policy: {
-    variable: 'SEALIFT_POLICY',
-    inProject: false,
-    read: (value) => (typeof value === 'string' && isAbsolute(value) ? value : undefined),
-    expects: 'an absolute path',
-  },
+  stateDir: absolutePath('SEALIFT_STATE_DIR'),
+  policy: absolutePath('SEALIFT_POLICY'),
   environment: {
     variable: 'SEALIFT_ENVIRONMENT',
     inProject: false,
     read: (value) => (['build', 'trial', 'production'].includes(value as string) ? value : undefined),
     expects: 'build, trial or production',
   },
-  auditDir: {
-    variable: 'SEALIFT_AUDIT_DIR',
-    inProject: false,
-    read: (value) => (typeof value === 'string' && isAbsolute(value) ? value : undefined),
-    expects: 'an absolute path',
-  },
-  accessRules: {
-    variable: 'SEALIFT_ACCESS_RULES',
-    inProject: false,
-    read: (value) => (typeof value === 'string' && isAbsolute(value) ? value : undefined),
-    expects: 'an absolute path',
-  },
+  auditDir: absolutePath('SEALIFT_AUDIT_DIR'),
+  accessRules: absolutePath('SEALIFT_ACCESS_RULES'),
   plainHttp: {
     variable: 'SEALIFT_PLAIN_HTTP',
     inProject: false,
