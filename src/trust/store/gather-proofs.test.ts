@@ -225,6 +225,33 @@ test('a hostile manifest of 100,000 layers takes nothing but itself away', async
   }
 })
 
+test('huge annotations that mean nothing are not kept, and layers of wrong sizes are told of', async () => {
+  const { store, subject } = await repository()
+  const config = await put(store, '{}', mediaTypes.empty)
+  const held = await put(store, 'payload', simpleSigningMediaType)
+  const annotations = { [legacyAnnotations.signature]: 'c2ln', noise: 'x'.repeat(4 * 1024 * 1024) }
+  const layers = [
+    { ...held, annotations },
+    { ...held, size: 6 },
+    { ...held, size: 2 ** 50 },
+  ]
+  const manifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers }
+  await store.tag(
+    await put(store, JSON.stringify(manifest), mediaTypes.ociManifest),
+    legacyTag(subject.digest, 'sig'),
+  )
+  const proofs = await all(store, subject)
+  assert.deepEqual(
+    proofs.map(({ unreadable, bytes }) => unreadable?.code ?? bytes.length < 200),
+    [true, 'PROOF_UNREADABLE'],
+  )
+  const small = await all(store, subject, { proofBytes: 6 })
+  assert.deepEqual(
+    small.map(({ unreadable }) => unreadable?.code),
+    ['PROOF_TOO_LARGE'],
+  )
+})
+
 test('any bytes under the tags of proofs are proofs, or refused ones', async () => {
   await fc.assert(
     fc.asyncProperty(
