@@ -25,6 +25,7 @@ describe('a Kubernetes cluster', { ...needs(...kubernetesPeers), timeout: 400_00
   const digests = new Map<string, string>()
   const images = ['shop/web', 'shop/unsigned', 'shop/debug', 'shop/late']
   const name = 'sealift-admission'
+  const keys = ['release', 'other', 'duty']
   const password = { SEALIFT_PASSWORD: 'correct horse' }
 
   const image = (repository: string) => `${registry}/${repository}:1`
@@ -55,8 +56,7 @@ describe('a Kubernetes cluster', { ...needs(...kubernetesPeers), timeout: 400_00
       ).roots
       digests.set(repository, root?.digest ?? '')
     }
-    await bench.sealift(['key', 'generate', '--out', 'release'], { env: password })
-    await bench.sealift(['key', 'generate', '--out', 'other'], { env: password })
+    for (const key of keys) await bench.sealift(['key', 'generate', '--out', key], { env: password })
     await sign('shop/web')
     await sign('shop/debug')
     const port = await freePort()
@@ -79,8 +79,7 @@ describe('a Kubernetes cluster', { ...needs(...kubernetesPeers), timeout: 400_00
     }
     writeFileSync(bench.path('admission.yaml'), JSON.stringify(configuration))
     mkdirSync(bench.path('policy'))
-    for (const key of ['release', 'other'])
-      copyFileSync(bench.path(`${key}.pub`), bench.path(`policy/${key}.pub`))
+    for (const key of keys) copyFileSync(bench.path(`${key}.pub`), bench.path(`policy/${key}.pub`))
     writePolicy('release')
     webhook = new Webhook(bench, port, [
       ...['--config', 'admission.yaml', '--policy', 'policy/trust.yaml', '--audit', 'audit'],
@@ -186,6 +185,28 @@ describe('a Kubernetes cluster', { ...needs(...kubernetesPeers), timeout: 400_00
       await cluster.apply([pod('late', image('shop/late'))])
       return true
     }, 20)
+  })
+
+  test('somebody who answers by name lets one in, and everybody is told', async () => {
+    const glass = [
+      '--person',
+      'Jo Field',
+      '--reason',
+      'the night shift',
+      '--until',
+      '1h',
+      '--action',
+      'admit',
+    ]
+    const signer = ['--key', bench.path('duty.key')]
+    await bench.sealift(['override', pinned('shop/unsigned'), ...glass, ...signer], { env: password })
+    let warned = ''
+    await cluster.until(async () => {
+      warned = (await cluster.apply([pod('glass', image('shop/unsigned'))])).stderr
+      return true
+    }, 20)
+    assert.match(warned, /Warning: Jo Field overrides the policy/)
+    await cluster.kubectl(['delete', 'pod', 'glass', '--now'])
   })
 
   test('killed, it fails closed; started again, the log goes on', async () => {
@@ -299,6 +320,9 @@ kind: TrustPolicy
 name: cluster
 keys:
   ${signer}: { file: ${signer}.pub }
+  duty: { file: duty.pub }
+overrides:
+  from: [{ key: duty }]
 rules:
   - content: "${registry}/shop/**"
     signatures:
