@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { makeCorpus } from './corpus.ts'
 import { admissionGroup } from './groups/admission.ts'
+import { gateGroup } from './groups/gate.ts'
 import { logGroup } from './groups/log.ts'
 import { packGroup } from './groups/pack.ts'
 import { policyGroup } from './groups/policy.ts'
@@ -48,6 +49,7 @@ try {
     registry: registryGroup,
     log: logGroup,
     policy: policyGroup,
+    gate: gateGroup,
     admission: admissionGroup,
   }
   for (const [name, group] of Object.entries(groups)) {
