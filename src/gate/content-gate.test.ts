@@ -134,22 +134,43 @@ test('an answer is remembered as long as it holds, and recorded each time', asyn
   await audit[Symbol.asyncDispose]()
 })
 
-test('a new proof, another asker or another action is another question', async () => {
+test('a new proof, name, action or environment is another question', async () => {
   const { gate, audit } = await gateOf()
   const proof = await vendor.prove(digest)
   const asked = question(subject([proof]))
   await gate.ask(asked, signal)
   const others: Question[] = [
     question(subject([proof, await stranger.prove(digest)])),
-    { ...asked, principal: { kind: 'user', name: 'bob' } },
     { ...asked, action: 'serve' },
     { ...asked, environment: 'trial' },
-    { ...asked, context: { namespace: 'x' } },
     question(subject([proof], { reference: 'registry.example/shop/web:2' })),
   ]
   for (const other of others) assert.equal((await gate.ask(other, signal)).remembered, false)
   assert.equal((await gate.ask(asked, signal)).remembered, true)
   await audit[Symbol.asyncDispose]()
+})
+
+test('who asks makes another question of it where the policy looks at that, and only there', async () => {
+  const signed = { content: 'registry.example/shop/**', signatures: [{ from: [{ key: 'vendor' }] }] }
+  const asked = question(subject([await vendor.prove(digest)]))
+  const bob: Question = { ...asked, principal: { kind: 'user', name: 'bob' }, context: { namespace: 'x' } }
+  const plain = await gateOf()
+  await plain.gate.ask(asked, signal)
+  assert.equal((await plain.gate.ask(bob, signal)).remembered, true)
+  const strict = await gateOf({ rules: [{ ...signed, roles: { install: ['operator'] } }] })
+  assert.equal((await strict.gate.ask({ ...asked, roles: ['operator'] }, signal)).allowed, true)
+  const denied = await strict.gate.ask(bob, signal)
+  assert.deepEqual([denied.remembered, denied.allowed], [false, false])
+  for (const { audit } of [plain, strict]) {
+    const all = await records(audit)
+    assert.deepEqual(
+      [all[0]?.principal.name, all[1]?.principal.name],
+      ['ann', 'bob'],
+      'on record all the same',
+    )
+    assert.deepEqual(await replayed(audit), [])
+    await audit[Symbol.asyncDispose]()
+  }
 })
 
 test('a proof about what holds a content counts for it, and only where it does hold it', async () => {

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson, type Json, limits } from '#base/index.ts'
 import type { Digest } from '#oci/index.ts'
-import type { Decision } from '#policy/index.ts'
+import type { Decision, Policy } from '#policy/index.ts'
 import type { Audit } from './audit/audit.ts'
 import { keepJson } from './audit/objects.ts'
 import { recordOf } from './audit/record-of.ts'
 import { failure } from './codes.ts'
-import { decideQuestion, decisionFacts } from './decide-question.ts'
+import { decideQuestion, decisionFacts, seenBy } from './decide-question.ts'
 import { type Judged, judgeSubject } from './evidence.ts'
 import type { KnownReleases, ReleaseFacts } from './releases/known-releases.ts'
 import { Remembered } from './remembered.ts'
@@ -80,7 +80,7 @@ export class ContentGate implements Gate {
     rules: PreparedRules,
     at: Date,
   ): { decision: Decided; remembered: boolean } {
-    const key = questionKey(question, judged, releases, rules.policy.digest)
+    const key = questionKey(question, judged, releases, rules.policy)
     const known = this.#decided.get(key, at, givenAt)
     if (known) return { decision: known, remembered: true }
     const evidence = question.subjects.map(({ reference }, index) => {
@@ -148,14 +148,25 @@ function factsKey(subject: Subject, trust: string): string {
   return parts.join('\n')
 }
 
+/** Equal for questions that the policy cannot tell apart. */
 function questionKey(
-  { action, environment, principal, roles = [], context = null, subjects }: Question,
+  question: Question,
   judged: readonly Judged[],
   releases: ReleaseFacts | undefined,
-  policy: string,
+  policy: Policy,
 ): string {
+  const { action, environment, subjects } = question
+  const { principal, context } = seenBy(policy, question)
   const named = subjects.map(({ reference }, index): [string, Digest] => [reference, judged[index]!.digest])
-  const key = { action, environment, principal, roles, context, named, releases: releases ?? null, policy }
+  const key = {
+    action,
+    environment,
+    principal,
+    context,
+    named,
+    releases: releases ?? null,
+    policy: policy.digest,
+  }
   return createHash('sha256')
     .update(canonicalJson(key as unknown as Json))
     .digest('base64')

@@ -19,7 +19,7 @@ export interface JudgedQuestion
 
 /** Decides; used when a question is asked and when it is replayed, so that both do the same. */
 export function decideQuestion(policy: Policy, asked: JudgedQuestion, at: Date): Decision {
-  const decision = decide(policy, decisionInput(asked), at)
+  const decision = decide(policy, decisionInput(policy, asked), at)
   const ends = asked.evidence.map(({ validUntil }) => validUntil)
   return withEnd(decision, earliest([decision.validUntil, ...ends]), at)
 }
@@ -28,22 +28,34 @@ export function decideQuestion(policy: Policy, asked: JudgedQuestion, at: Date):
  * What a policy sees as `input` (docs/trust-policy.md). The moment is not in it; a policy asks its clock, which is
  * the moment of the decision.
  */
-export function decisionInput(asked: JudgedQuestion): Json {
-  const { action, environment, principal, roles = [], context = null, evidence, releases = {} } = asked
-  const { kind, name, groups = [] } = principal
+function decisionInput(policy: Policy, asked: JudgedQuestion): Json {
+  const { action, environment, evidence, releases = {} } = asked
   const input = {
     action,
     environment,
-    principal: { kind, name, groups, roles },
+    ...seenBy(policy, asked),
     subjects: evidence.map(({ reference, evidence: { subject, ...facts } }) => ({
       subject: { ...subject, reference },
       ...facts,
     })),
     releases,
     overrides: evidence.flatMap(({ evidence: facts }) => overridesIn(facts)),
-    context,
   }
   return input as unknown as Json
+}
+
+/** Who asks and the context, as far as the policy looks at them: the rest cannot make a difference. */
+export function seenBy(
+  { ignores }: Policy,
+  { principal, roles = [], context = null }: Pick<Question, 'principal' | 'roles' | 'context'>,
+): { readonly principal: Json; readonly context: Json } {
+  const { kind, name, groups = [] } = principal
+  return {
+    principal: ignores.includes('principal')
+      ? { kind: 'anonymous', name: '', groups: [], roles: [] }
+      : { kind, name, groups: [...groups], roles: [...roles] },
+    context: ignores.includes('context') ? null : context,
+  }
 }
 
 /** A decision as it is kept and compared: plain JSON. */

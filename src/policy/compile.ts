@@ -12,13 +12,15 @@ import { Engine, type Outcome } from './engine/engine.ts'
 import { locate } from './engine/error-text.ts'
 import { engineModule } from './engine/module.ts'
 import { wordsOf } from './rego-text.ts'
-import type { DecisionLimits, Policy, PolicyFile } from './types.ts'
+import type { DecisionLimits, Ignorable, Policy, PolicyFile } from './types.ts'
 
 export interface CompileOptions {
   /** Under `data` beside the data files. */
   readonly data?: Json
   /** The rule that is asked for decisions; `data.sealift.decision` where nothing is said. */
   readonly rule?: string
+  /** Nothing where it is not said. */
+  readonly ignores?: readonly Ignorable[]
 }
 
 /** The rule that yields the decision of a policy in Rego. */
@@ -39,7 +41,7 @@ const minted = new WeakSet<Policy>()
  */
 export function compilePolicy(
   files: readonly PolicyFile[],
-  { data = {}, rule = decisionRule }: CompileOptions = {},
+  { data = {}, rule = decisionRule, ignores = [] }: CompileOptions = {},
   limits: PolicyLimits = policyLimits,
 ): Policy {
   const kept = files.map(({ path, text }) => Object.freeze({ path, text }))
@@ -49,9 +51,15 @@ export function compilePolicy(
     throw failure('POLICY_RULE_MISSING', `${rule} is not the path of a rule, as ${decisionRule} is`)
   }
   const { digest: engine } = engineModule()
-  const hash = createHash('sha256').update(canonicalJson({ files: kept, data, rule, engine }))
+  const hash = createHash('sha256').update(canonicalJson({ files: kept, data, rule, ignores, engine }))
   const digest = `sha256:${hash.digest('hex')}`
-  const policy: Policy = Object.freeze({ digest, files: Object.freeze(kept), data, rule })
+  const policy: Policy = Object.freeze({
+    digest,
+    files: Object.freeze(kept),
+    data,
+    rule,
+    ignores: [...ignores],
+  })
   const { compileInstructions: instructions, memoryBytes } = limits
   loadPolicy(policy, { instructions, memoryBytes })
   minted.add(policy)

@@ -14,7 +14,14 @@ export interface Policy {
   readonly data: Json
   /** The rule that yields the decision, as `data.sealift.trust.decision`. */
   readonly rule: string
+  /**
+   * What of a question the rules do not look at, where that is known: whoever asks leaves it out of the input, so
+   * that questions which differ in nothing else are one. Part of the digest.
+   */
+  readonly ignores: readonly Ignorable[]
 }
+
+export type Ignorable = 'principal' | 'context'
 
 /** Why: which rule spoke, what it says to a person, and what would change its mind. */
 export interface Reason {

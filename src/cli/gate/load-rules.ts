@@ -1,11 +1,11 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { policyLimits } from '#base/index.ts'
+import { limits } from '#base/index.ts'
 import type { Rules } from '#gate/index.ts'
-import { compilePolicy, type PolicyFile, parseTrustPolicy } from '#policy/index.ts'
 import type { TrustedKey } from '#trust/index.ts'
 import type { Context } from '../context.ts'
 import { readWhole } from '../files.ts'
+import { readPolicyAt } from '../policy-files.ts'
 import type { Settings } from '../settings.ts'
 import type { GateFlags } from './flags.ts'
 import { storedTrust } from './stored-trust.ts'
@@ -20,37 +20,21 @@ export function rulesPath(
 }
 
 /**
- * A trust policy in YAML with the files that it names; or a folder of Rego whose `data.sealift.decision` decides,
- * with the keys in its `keys/*.pub` and the trusted roots that are stored here.
+ * A trust policy in YAML with the files that it names (also as `policy.yaml` of a folder); or Rego whose
+ * `data.sealift.decision` decides, with the keys in `keys/*.pub` beside it and the trusted roots that are stored here.
  *
  * @throws the codes of `parseTrustPolicy` and `compilePolicy`, FILE_SYSTEM
  */
 export async function loadRules(context: Context, settings: Settings, path: string): Promise<Rules> {
   const stored = await storedTrust(context, settings)
-  const revokedHere = stored.revoked ?? []
-  if ((await stat(path)).isDirectory()) {
-    const policy = compilePolicy(await regoFiles(path))
-    return { policy, material: { ...stored, keys: await publicKeys(join(path, 'keys')) } }
+  const { policy, trust } = await readPolicyAt(path)
+  if (!trust) {
+    const beside = (await stat(path)).isDirectory() ? path : dirname(path)
+    return { policy, material: { ...stored, keys: await publicKeys(join(beside, 'keys')) } }
   }
-  const text = Buffer.from(await readWhole(path, policyLimits.trustPolicyBytes)).toString()
-  const { policy, keys, roots, revoked } = await parseTrustPolicy(text, {
-    path,
-    readFile: (file, maxBytes) => readWhole(resolve(dirname(path), file), maxBytes),
-  })
-  const all = [...revoked, ...revokedHere]
-  return { policy, material: { keys, roots, ...(all.length > 0 && { revoked: all }) } }
-}
-
-async function regoFiles(directory: string): Promise<PolicyFile[]> {
-  const names = (await readdir(directory)).filter(
-    (name) => /\.(rego|json)$/.test(name) && !name.endsWith('_test.rego'),
-  )
-  return Promise.all(
-    names.map(async (name) => ({
-      path: name,
-      text: Buffer.from(await readWhole(join(directory, name), policyLimits.bytes)).toString(),
-    })),
-  )
+  const { keys, roots } = trust
+  const revoked = [...trust.revoked, ...(stored.revoked ?? [])]
+  return { policy, material: { keys, roots, ...(revoked.length > 0 && { revoked }) } }
 }
 
 async function publicKeys(directory: string): Promise<TrustedKey[]> {
@@ -61,7 +45,7 @@ async function publicKeys(directory: string): Promise<TrustedKey[]> {
       .sort()
       .map(async (name) => ({
         name: basename(name, '.pub'),
-        pem: Buffer.from(await readWhole(join(directory, name), 64 * 1024)).toString(),
+        pem: Buffer.from(await readWhole(join(directory, name), limits.keyBytes)).toString(),
       })),
   )
 }

@@ -8,7 +8,7 @@ import {
   type TrustMaterial,
   unreadableProof,
 } from '#trust/index.ts'
-import { decideQuestion, decisionFacts, type JudgedQuestion } from '../decide-question.ts'
+import { decideQuestion, decisionFacts, type JudgedQuestion, seenBy } from '../decide-question.ts'
 import { judgeSubject } from '../evidence.ts'
 import type { ReleaseFacts } from '../releases/known-releases.ts'
 import { type PreparedRules, prepareRules } from '../rules.ts'
@@ -44,62 +44,124 @@ export interface ReplayOptions {
  * clock: the same answer a year later.
  */
 export async function* replay(audit: AuditReader, options: ReplayOptions = {}): AsyncGenerator<Replayed> {
-  const stored = new StoredRules(audit.objects)
+  const again = new Replaying(audit.objects)
   for await (const { index, record } of audit.records(options.from, options.to)) {
     options.signal?.throwIfAborted()
-    if (record.type === 'decision')
-      yield { index, record, differences: await differencesOf(record, audit.objects, stored) }
+    if (record.type === 'decision') yield { index, record, differences: await again.differencesOf(record) }
   }
 }
 
-async function differencesOf(
-  record: DecisionRecord,
-  objects: Objects,
-  stored: StoredRules,
-): Promise<Difference[]> {
-  try {
-    const rules = await stored.rules(record)
-    const { subjects, context } = await questionOf(record, (digest) => readJson(objects, digest))
+/** What judging one subject again came to. */
+interface JudgedAgain {
+  readonly isSame: boolean
+  readonly validUntil?: Date | undefined
+}
+
+/**
+ * One replay. Judging and deciding are pure, so what was done for one record is not done again for the next one that
+ * has the same inputs and the same moment.
+ */
+class Replaying {
+  readonly #objects: Objects
+  readonly #rules = new Map<string, Promise<PreparedRules>>()
+  readonly #kept = new Map<Digest, Promise<Json>>()
+  readonly #judged = new Map<string, Promise<JudgedAgain>>()
+  readonly #decided = new Map<string, Json>()
+
+  constructor(objects: Objects) {
+    this.#objects = objects
+  }
+
+  async differencesOf(record: DecisionRecord): Promise<Difference[]> {
+    try {
+      return await this.#compare(record)
+    } catch (error) {
+      if (isFailure(error, 'AUDIT_OBJECT_MISSING')) return [{ kind: 'missing', what: error.message }]
+      if (isFailure(error)) return [{ kind: 'policy', what: error.message }]
+      throw error
+    }
+  }
+
+  async #compare(record: DecisionRecord): Promise<Difference[]> {
+    const rules = await this.#rulesOf(record)
+    const { subjects, context } = await questionOf(record, (digest) => this.#read(digest))
     const differences: Difference[] = []
     const evidence: JudgedQuestion['evidence'][number][] = []
     for (const subject of subjects) {
-      const recorded = await stored.evidence(subject.evidence)
-      const again = judgeSubject(
-        await storedSubject(subject, recorded, objects),
-        rules.trust,
-        new Date(subject.judgedAt ?? record.at),
-      )
-      if (again.digest !== subject.evidence) {
+      const { isSame, validUntil } = await this.#judge(record, subject, rules)
+      if (!isSame) {
         const what = `the proofs of ${subject.reference} are judged otherwise than they were`
         differences.push({ kind: 'evidence', what })
       }
-      evidence.push({ reference: subject.reference, evidence: recorded, validUntil: again.validUntil })
+      const facts = (await this.#read(subject.evidence)) as unknown as SubjectEvidence
+      evidence.push({ reference: subject.reference, evidence: facts, validUntil })
     }
-    const releases = record.releases
-      ? ((await readJson(objects, record.releases)) as unknown as ReleaseFacts)
-      : undefined
     const { action, environment, principal, roles } = record
-    const asked = { action, environment, principal, roles, context, evidence, releases }
-    const decision = decideQuestion(
-      rules.policy,
-      asked as JudgedQuestion,
-      new Date(record.decidedAt ?? record.at),
-    )
-    if (!sameJson(decisionFacts(decision), await readJson(objects, record.decision))) {
+    const releases = record.releases && ((await this.#read(record.releases)) as unknown as ReleaseFacts)
+    const asked = { action, environment, principal, roles, context, evidence, releases } as JudgedQuestion
+    const decided = this.#decide(record, asked, rules)
+    if (!sameJson(decided, await this.#read(record.decision))) {
       const verdict = (allowed: boolean) => (allowed ? 'yes' : 'no')
+      const { allowed } = decided as unknown as { allowed: boolean }
       const what =
-        decision.allowed === record.allowed
+        allowed === record.allowed
           ? 'the policy gives other reasons, outputs or an other end'
-          : `the policy says ${verdict(decision.allowed)}, the record says ${verdict(record.allowed)}`
+          : `the policy says ${verdict(allowed)}, the record says ${verdict(record.allowed)}`
       differences.push({ kind: 'decision', what })
     }
     return differences
-  } catch (error) {
-    if (isFailure(error, 'AUDIT_OBJECT_MISSING')) return [{ kind: 'missing', what: error.message }]
-    if (isFailure(error)) return [{ kind: 'policy', what: error.message }]
-    throw error
+  }
+
+  #judge(record: DecisionRecord, subject: RecordedSubject, rules: PreparedRules): Promise<JudgedAgain> {
+    const { digest, mediaType, evidence, within = [] } = subject
+    const at = subject.judgedAt ?? record.at
+    const key = [record.trust, digest, mediaType, evidence, at, ...within].join(' ')
+    return remember(this.#judged, key, async () => {
+      const recorded = (await this.#read(evidence)) as unknown as SubjectEvidence
+      const again = judgeSubject(
+        await storedSubject(subject, recorded, this.#objects),
+        rules.trust,
+        new Date(at),
+      )
+      return { isSame: again.digest === evidence, validUntil: again.validUntil }
+    })
+  }
+
+  #decide(record: DecisionRecord, asked: JudgedQuestion, { policy }: PreparedRules): Json {
+    const at = record.decidedAt ?? record.at
+    const named = asked.evidence.map(({ reference, validUntil }, index) => [
+      reference,
+      record.subjects[index]?.evidence ?? '',
+      validUntil?.getTime() ?? null,
+    ])
+    const { action, environment } = record
+    const seen = seenBy(policy, asked)
+    // Of a question that is kept beside the log, not all evidence stands in the record: its digest stands for it.
+    const whole = [record.policy, record.question ?? null, record.releases ?? null, action, environment, at]
+    const key = JSON.stringify([whole, seen, named])
+    const known = this.#decided.get(key)
+    if (known !== undefined) return known
+    const facts = decisionFacts(decideQuestion(policy, asked, new Date(at)))
+    if (this.#decided.size >= most) this.#decided.clear()
+    this.#decided.set(key, facts)
+    return facts
+  }
+
+  #rulesOf({ policy, trust }: DecisionRecord): Promise<PreparedRules> {
+    return remember(this.#rules, `${policy} ${trust}`, async () => {
+      const stored = (await this.#read(policy)) as unknown as StoredPolicy
+      const material = (await this.#read(trust)) as unknown as TrustMaterial
+      return prepareRules({ policy: compilePolicy(stored.files, stored), material })
+    })
+  }
+
+  #read(digest: Digest): Promise<Json> {
+    return remember(this.#kept, digest, () => readJson(this.#objects, digest))
   }
 }
+
+/** As many of each thing are remembered; then one begins anew. */
+const most = 4096
 
 /** The subject as it was asked about: its proofs from where the record's facts say they are kept. */
 async function storedSubject(subject: RecordedSubject, recorded: SubjectEvidence, objects: Objects) {
@@ -129,44 +191,9 @@ async function storedSubject(subject: RecordedSubject, recorded: SubjectEvidence
   return { digest, mediaType, reference, proofs: await proofsOf(digest), within }
 }
 
-/** Policies, trust and evidence that many records share: read and prepared once. */
-class StoredRules {
-  readonly #objects: Objects
-  readonly #rules = new Map<string, Promise<PreparedRules>>()
-  readonly #evidence = new Map<Digest, Promise<SubjectEvidence>>()
+type StoredPolicy = Pick<Policy, 'data' | 'rule' | 'ignores'> & { readonly files: readonly PolicyFile[] }
 
-  constructor(objects: Objects) {
-    this.#objects = objects
-  }
-
-  rules({ policy, trust }: DecisionRecord): Promise<PreparedRules> {
-    return remember(this.#rules, `${policy} ${trust}`, 64, () => this.#read(policy, trust))
-  }
-
-  evidence(digest: Digest): Promise<SubjectEvidence> {
-    return remember(
-      this.#evidence,
-      digest,
-      1024,
-      async () => (await readJson(this.#objects, digest)) as unknown as SubjectEvidence,
-    )
-  }
-
-  async #read(policy: Digest, trust: Digest): Promise<PreparedRules> {
-    const stored = (await readJson(this.#objects, policy)) as unknown as StoredPolicy
-    const material = (await readJson(this.#objects, trust)) as unknown as TrustMaterial
-    const compiled = compilePolicy(stored.files, { data: stored.data, rule: stored.rule })
-    return prepareRules({ policy: compiled, material })
-  }
-}
-
-interface StoredPolicy {
-  readonly files: readonly PolicyFile[]
-  readonly data: Json
-  readonly rule: Policy['rule']
-}
-
-function remember<K, V>(map: Map<K, Promise<V>>, key: K, most: number, make: () => Promise<V>): Promise<V> {
+function remember<K, V>(map: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
   const known = map.get(key)
   if (known) return known
   if (map.size >= most) map.clear()

@@ -9,7 +9,7 @@ import { compilePolicy } from '../compile.ts'
 import { Engine } from '../engine/engine.ts'
 import { locate } from '../engine/error-text.ts'
 import { wordsOf } from '../rego-text.ts'
-import type { Policy, PolicyFile } from '../types.ts'
+import type { Ignorable, Policy, PolicyFile } from '../types.ts'
 import { anchored, compilePattern, compileRules, predicateTypes } from './compile-rules.ts'
 import { type SignerDocument, type TrustPolicyDocument, trustPolicySchema } from './schema.ts'
 import { invalid, parseYamlDocument, type YamlDocument } from './yaml-document.ts'
@@ -86,9 +86,16 @@ export async function parseTrustPolicy(
   const custom = await readCustom(document, source, (problem) => refuse([problem]))
   const readsClock = custom.some(({ text }) => [...wordsOf(text)].some((word) => word.text === 'time.now_ns'))
   const data = { trust_policy: compileRules(document, readsClock) }
-  const policy = compilePolicy([rulesFile, ...custom], { data, rule: trustRule }, limits)
+  const ignores = ignoredBy(document)
+  const policy = compilePolicy([rulesFile, ...custom], { data, rule: trustRule, ignores }, limits)
   const revoked = (document.revoked ?? []) as unknown as PolicyRevocation[]
   return { name: document.name, policy, keys, roots, revoked }
+}
+
+/** trust.rego looks at who asks where roles are asked for, and never at the context; rules in Rego may look at all. */
+function ignoredBy({ rego, rules }: TrustPolicyDocument): Ignorable[] {
+  if (rego) return []
+  return rules.some((rule) => rule.roles !== undefined) ? ['context'] : ['context', 'principal']
 }
 
 function refusal(path: string, yaml: YamlDocument, problems: readonly Problem[], first: Problem) {
