@@ -17,6 +17,7 @@ import { pushGroup } from './groups/push.ts'
 import { registryGroup } from './groups/registry.ts'
 import { serveGroup } from './groups/serve.ts'
 import { startGroup } from './groups/start.ts'
+import { verifyGroup } from './groups/verify.ts'
 import { Report } from './report.ts'
 import type { Setting } from './setting.ts'
 
@@ -49,6 +50,7 @@ try {
     registry: registryGroup,
     log: logGroup,
     policy: policyGroup,
+    verify: verifyGroup,
     gate: gateGroup,
     admission: admissionGroup,
   }

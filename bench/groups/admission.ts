@@ -41,7 +41,7 @@ export async function admissionGroup({ folder, runs, sealift, report }: Setting)
     report.figure('cold, from the mirror', median(cold.slice(10)), 'ms', 50)
     const { same, fresh } = await warmRuns(options, runs === 1 ? 100 : 1000)
     report.figure('warm, another pod of the same template', median(same), 'ms', 1)
-    report.figure('warm, a pod of a name of its own each time', median(fresh), 'ms')
+    report.figure('warm, a pod of a name of its own each time', median(fresh), 'ms', 1)
   } finally {
     await registry.stop()
   }

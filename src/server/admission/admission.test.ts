@@ -130,7 +130,7 @@ test('the environment is what the namespace says; dryRun leaves no entry', async
   assert.equal(answer.audit?.entry, undefined)
 })
 
-test('a name that the API server made up is told as what it was made from; any other one is told', async () => {
+test('an object is told by its name, or by what one will be made from', async () => {
   const { gate, subjects, validate } = setUp()
   const pod = podOf(`${host}/web@${subjects.add(`${host}/web:1`, true)}`)
   const ask = async (name: string, generateName: unknown) => {
@@ -138,17 +138,7 @@ test('a name that the API server made up is told as what it was made from; any o
     const { namespace: _, kind: __, operation: ___, ...named } = Object(gate.questions.at(-1)?.context)
     return named
   }
-  assert.deepEqual(await ask('web-7d4b9-x2k5z', 'web-7d4b9-'), { generateName: 'web-7d4b9-' })
+  assert.deepEqual(await ask('web-7d4b9-x2k5z', 'web-7d4b9-'), { name: 'web-7d4b9-x2k5z' })
   assert.deepEqual(await ask('', 'web-'), { generateName: 'web-' })
-  assert.deepEqual(await ask(`${'a'.repeat(58)}x2k5z`, 'a'.repeat(60)), { generateName: 'a'.repeat(60) })
-  for (const [name, generateName] of [
-    ['web-0', 'web-'],
-    ['other', 'web-'],
-    ['web-aeiou', 'web-'],
-    ['web-x2k5zz', 'web-'],
-    ['web-x2k5z', ''],
-    ['web-x2k5z', ['web-']],
-  ] as const) {
-    assert.deepEqual(await ask(name, generateName), { name }, name)
-  }
+  assert.deepEqual(await ask('', ['web-']), { name: '' })
 })

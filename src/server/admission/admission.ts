@@ -158,21 +158,11 @@ const subjectOf = (found: FoundSubject, reference: PinnedReference): Subject => 
   reference: nameOf(reference),
 })
 
-/** Longest prefix that the API server puts its five characters to (apiserver, names/generate.go). */
-const longestPrefix = 58
-const madeUp = /^[bcdfghjklmnpqrstvwxz2456789]{5}$/
-
-/**
- * The name of an object; of one whose name the API server made up, what it was made from. All pods of one template
- * are one question then, which is answered from memory.
- */
+/** The name of an object, which the API server has not made up yet where there is only what it makes it from. */
 function nameIn({ name, object }: Review): { readonly name: string } | { readonly generateName: string } {
   const metadata = object?.metadata
   const generateName = isObject(metadata) ? metadata.generateName : undefined
-  if (typeof generateName !== 'string' || generateName === '') return { name }
-  const prefix = generateName.slice(0, longestPrefix)
-  const isMadeUp = name === '' || (name.startsWith(prefix) && madeUp.test(name.slice(prefix.length)))
-  return isMadeUp ? { generateName } : { name }
+  return name === '' && typeof generateName === 'string' ? { generateName } : { name }
 }
 
 /** The name without the digest, which stands beside it: what patterns of policies are held against. */
