@@ -197,7 +197,10 @@ describe('the policy', () => {
 
   test('roles: who has no grant may not', async () => {
     const rules = join(cwd, 'access.yaml')
-    writeFileSync(rules, 'version: 1\ngrants:\n  - { role: courier, to: ["user:nobody"], repositories: ["**"] }\n')
+    writeFileSync(
+      rules,
+      'version: 1\ngrants:\n  - { role: courier, to: ["user:nobody"], repositories: ["**"] }\n',
+    )
     const ran = await runHere(
       ['copy', 'app.tgz', 'oci:./roles', '--policy', 'trust.yaml', '--audit', 'audit-5'],
       {
