@@ -1,1 +1,39 @@
+export {
+  type AppraisalInput,
+  appraise,
+  compileAttestationPolicy,
+  formatReferenceValue,
+  type NamedPolicy,
+  parseReferenceMessage,
+  parseReferenceValue,
+  type ReferenceValue,
+  type ReferenceValues,
+} from './appraisal/index.ts'
+export {
+  type Attester,
+  type GuestClient,
+  type GuestClientOptions,
+  guestClient,
+} from './client/guest-client.ts'
+export { codes } from './codes.ts'
+export { type AttestationLimits, attestationLimits } from './limits.ts'
+export type { JsonObject } from './members.ts'
+export * from './messages/index.ts'
+export {
+  deviceReportData,
+  fitReportData,
+  primaryReportData,
+  type RuntimeData,
+} from './report-data.ts'
+export { sampleEvidence } from './sample/verify.ts'
+export * from './tee-key/index.ts'
+export * from './token/index.ts'
 export type * from './types.ts'
+export {
+  type AttestationContext,
+  type EvidenceVerifiers,
+  evidenceVerifiers,
+  type TeeClaims,
+  type VerifiedAttestation,
+  verifyAttestation,
+} from './verify-attestation.ts'

@@ -1,0 +1,10 @@
+// What policies make of verified evidence, and the values that they hold it against.
+export { type AppraisalInput, appraise, type NamedPolicy } from './appraise.ts'
+export { compileAttestationPolicy } from './attestation-policy.ts'
+export { parseReferenceMessage } from './reference-message.ts'
+export {
+  formatReferenceValue,
+  parseReferenceValue,
+  type ReferenceValue,
+  type ReferenceValues,
+} from './reference-value.ts'

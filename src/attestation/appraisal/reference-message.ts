@@ -1,0 +1,57 @@
+import { fromBase64 } from '../base64.ts'
+import { failure } from '../codes.ts'
+import { type AttestationLimits, attestationLimits } from '../limits.ts'
+import { member, parseObject, textMember } from '../members.ts'
+import { type ReferenceValue, referenceName } from './reference-value.ts'
+
+const code = 'REFERENCE_VALUE_INVALID'
+const what = 'the message of reference values'
+const version = '0.1.0'
+
+/** How long a value holds of which nothing else is said (Trustee's RVPS). */
+const monthsOfLife = 12
+
+/**
+ * Reference values from a message as Trustee's RVPS takes it: `{version, type, payload}`, the payload in standard
+ * base64. Of the types `sample` is read: an object of values by name.
+ *
+ * @throws REFERENCE_VALUE_INVALID
+ */
+export function parseReferenceMessage(
+  bytes: Uint8Array,
+  at: Date,
+  limits: AttestationLimits = attestationLimits,
+): ReferenceValue[] {
+  const body = parseObject(bytes, what, code, limits.bodyBytes, limits.depth)
+  if ((member(body, 'version') ?? version) !== version) {
+    throw failure(code, `${what} is not of version ${version}`)
+  }
+  const type = textMember(body, 'type', what, code, 64)
+  if (type !== 'sample') throw failure(code, `${what} is of a type that is not read here`)
+  const payload = fromBase64(textMember(body, 'payload', what, code, limits.bodyBytes))
+  if (!payload) throw failure(code, `the payload of ${what} is not base64`)
+  return valuesOf(payload, expirationFrom(at), limits)
+}
+
+function valuesOf(payload: Uint8Array, expiration: Date, limits: AttestationLimits): ReferenceValue[] {
+  const provenance = parseObject(payload, `the payload of ${what}`, code, limits.bodyBytes, limits.depth)
+  const entries = Object.entries(provenance)
+  if (entries.length > limits.referenceValues) {
+    throw failure(code, `${what} has ${entries.length} values, the limit is ${limits.referenceValues}`)
+  }
+  return entries.map(([name, value]) => {
+    if (name.length > limits.referenceNameLength) {
+      throw failure(code, `a name in ${what} has more than ${limits.referenceNameLength} characters`)
+    }
+    return { name: referenceName(name), value, expiration }
+  })
+}
+
+/** Calendar months, the last day of a shorter one where there is no such day (chrono's `checked_add_months`). */
+function expirationFrom(at: Date): Date {
+  const end = new Date(at)
+  end.setUTCMilliseconds(0)
+  end.setUTCMonth(end.getUTCMonth() + monthsOfLife)
+  if (end.getUTCDate() !== at.getUTCDate()) end.setUTCDate(0)
+  return end
+}
