@@ -1,6 +1,7 @@
 // The registry of fuzz targets. A room adds a file to targets/ and a line here.
 import { accessTargets } from './targets/access.ts'
 import { admissionTargets } from './targets/admission.ts'
+import { judgingTargets } from './targets/judging.ts'
 import { keysTargets } from './targets/keys.ts'
 import { logTargets } from './targets/log.ts'
 import { policyTargets } from './targets/policy.ts'
@@ -23,6 +24,7 @@ export interface FuzzTarget {
 export const targets: readonly FuzzTarget[] = [
   ...accessTargets,
   ...admissionTargets,
+  ...judgingTargets,
   ...keysTargets,
   ...logTargets,
   ...policyTargets,

@@ -146,7 +146,8 @@ export async function sigstoreWorld() {
         kindVersion: { kind: body.kind, version: body.apiVersion },
         integratedTime: String(integratedTime),
         inclusionPromise: { signedEntryTimestamp: base64(sign('sha256', promised, promiser.privateKey)) },
-        inclusionProof: tree.prove(bytes, first),
+        // A tree of Rekor 1 has a number, by which cosign tells it from the tiles of version 2.
+        inclusionProof: tree.prove(bytes, first, 'log.example - 2605736670972794746'),
         canonicalizedBody: base64(bytes),
       }
       return { kind: 'log', entry }
@@ -190,7 +191,8 @@ export async function sigstoreWorld() {
 
   const timeStamps = ({ loggedMs = 0 }: Bent = {}): Witness => ({
     async testify({ signature }) {
-      clock.setTime(Date.now() + loggedMs)
+      // Whole seconds: the library that is asked beside us reads no other fractions than those of three digits.
+      clock.setTime(Math.floor((Date.now() + loggedMs) / 1000) * 1000)
       const response = await tsa.timestamp({
         artifactHash: sha256(signature),
         hashAlgorithmOID: '2.16.840.1.101.3.4.2.1',
@@ -257,12 +259,11 @@ function signerPem({ certificate, key }: SignedBy): string {
 
 /** RFC 6962 section 2.1, by its definitions: the entry stands at 5 among 11 others. */
 class TestTree {
-  prove(entry: Uint8Array, pair: KeyPair) {
+  prove(entry: Uint8Array, pair: KeyPair, origin = 'log.example') {
     const leaves = Array.from({ length: 12 }, (_, at) =>
       sha256(Buffer.of(0), at === 5 ? entry : `other ${at}`),
     )
     const root = rootOf(leaves)
-    const origin = 'log.example'
     const note = `${origin}\n${leaves.length}\n${base64(root)}\n`
     const hint = sha256(spkiOf(pair)).subarray(0, 4)
     const signature = Buffer.concat([hint, sign('sha256', Buffer.from(note), pair.privateKey)])
@@ -271,7 +272,7 @@ class TestTree {
       treeSize: String(leaves.length),
       rootHash: base64(root),
       hashes: pathTo(5, leaves).map(base64),
-      checkpoint: { envelope: `${note}\n\u2014 ${origin} ${base64(signature)}\n` },
+      checkpoint: { envelope: `${note}\n\u2014 log.example ${base64(signature)}\n` },
     }
   }
 }
