@@ -13,11 +13,15 @@ export { canonicalJson, type Json, type JsonLimits, parseJson } from './json.ts'
 export {
   type AdmissionLimits,
   admissionLimits,
+  type LeaseLimits,
   type Limits,
+  leaseLimits,
   limits,
   type PolicyLimits,
   policyLimits,
+  type SecretLimits,
   type ServerLimits,
+  secretLimits,
   serverLimits,
 } from './limits.ts'
 export { Lru } from './lru.ts'

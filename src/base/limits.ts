@@ -282,3 +282,66 @@ export const policyLimits = {
 
 /** The same names with any numbers. */
 export type PolicyLimits = { readonly [K in keyof typeof policyLimits]: number }
+
+/** Of leases and Nebula certificates. `*Ms` are milliseconds. */
+export const leaseLimits = {
+  /** Longest name (a host name), and longest identity of a holder, in UTF-16 units. */
+  nameLength: 253,
+  holderLength: 512,
+  /** Addresses that are tried for one lease before the pool counts as exhausted. */
+  candidates: 4096,
+  /** Times that a change is tried again after others were faster. */
+  attempts: 64,
+  /** Longest lease. */
+  leaseMs: 366 * 86_400_000,
+  /** Largest record of a lease, with what was issued under it. */
+  recordBytes: 256 * 1024,
+  /** Credentials that are remembered with one lease; more are refused until some of them have ended. */
+  issued: 16,
+  /** Keys that one question to a store asks for. */
+  pageKeys: 256,
+  /** Most entries of the list of revoked certificates. */
+  revoked: 10_000,
+  /** Largest Nebula certificate (its own limit), and the most networks and groups in one. */
+  certificateBytes: 65_536,
+  certificateEntries: 1024,
+  /** What opening an encrypted key may cost: argon2id's memory in KiB, its passes and lanes. Nebula's own are 2 GiB, 1 and 4. */
+  argonKibibytes: 2 * 1024 * 1024,
+  argonPasses: 16,
+  argonLanes: 64,
+} as const
+
+/** The same names with any numbers. */
+export type LeaseLimits = { readonly [K in keyof typeof leaseLimits]: number }
+
+/** Of secrets, the stores they lie in, and requests for them. */
+export const secretLimits = {
+  /** Longest key of a store, most names in it, and the longest of them (a file's name has at most 255 bytes). */
+  keyLength: 1024,
+  keyNames: 16,
+  nameLength: 200,
+  /** Largest value that is given to a plugin, and what a store takes: the value, sealed. */
+  valueBytes: 1024 * 1024,
+  storedBytes: 1024 * 1024 + 256,
+  /** Keys on one page, where fewer are not asked for. */
+  pageKeys: 1000,
+  /** Another process may hold a store for so long before a change gives up. */
+  busyMs: 10_000,
+  /** Times that a change is tried again after others were faster. */
+  attempts: 16,
+  /** Largest file of master keys, most keys in it, and the largest key file that opens it. */
+  keyringBytes: 64 * 1024,
+  masterKeys: 64,
+  keyFileBytes: 64 * 1024,
+  /** Largest configuration of stores and routes, and most of each kind of thing in it. */
+  configurationBytes: 256 * 1024,
+  stores: 64,
+  routes: 1000,
+  facts: 64,
+  /** Most parameters of a query, and the longest of them and of a fact, in UTF-16 units. */
+  queryParameters: 64,
+  textLength: 1024,
+} as const
+
+/** The same names with any numbers. */
+export type SecretLimits = { readonly [K in keyof typeof secretLimits]: number }

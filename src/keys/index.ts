@@ -1,4 +1,6 @@
 export { keyAlgorithms } from './algorithm.ts'
+export * as derWriter from './certificates/der.ts'
+export * as derReader from './certificates/der-reader.ts'
 export {
   type AlternativeNames,
   type AuthorityTerms,
@@ -22,7 +24,7 @@ export {
 export { codes } from './codes.ts'
 export { isEd25519ph } from './ed25519ph.ts'
 export { isKeyFile, openKeyFile, sealKeyFile } from './key-file.ts'
-export { formatPem } from './pem.ts'
+export { formatPem, type PemBlock, parsePem } from './pem.ts'
 export { generateKeyPair, type KeyPair, parsePrivateKey } from './private-key.ts'
 export { parsePublicKey, publicKeyHint, publicKeyOf, publicKeyPem } from './public-key.ts'
 export { keyVerifier, privateKeySigner } from './signing.ts'
