@@ -70,13 +70,15 @@ function subjectOf(artifact: string): { readonly digest: Digest; readonly bytes?
 async function material(): Promise<TrustMaterial> {
   const keys = values.key === undefined ? [] : [{ name: 'given', pem: readFileSync(values.key, 'utf8') }]
   const path = values['trusted-root']
+  // A key says enough; the stored roots would only tell more of when it signed.
+  if (path === undefined && keys.length > 0) return { keys, roots: [] }
   if (path !== undefined) return { keys, roots: [{ name: 'given', root: jsonFile(path) }] }
   const { storedTrust } = await import('../../src/cli/gate/stored-trust.ts')
   const stateDir = process.env.SEALIFT_STATE_DIR
   const stored = await storedTrust({ env: process.env } as Parameters<typeof storedTrust>[0], {
     ...(stateDir && { stateDir }),
   })
-  return { ...stored, keys }
+  return stored
 }
 
 const jsonFile = (path: string): Json => parseJson(readFileSync(path), { maxBytes: limits.manifestBytes })
