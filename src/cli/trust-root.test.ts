@@ -6,6 +6,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
+import { LayoutTarget } from '#content/index.ts'
+import { mediaTypes } from '#oci/index.ts'
+import { ProofCargo } from '#trust/index.ts'
+import { identity, issuer, sigstoreWorld } from '../../test/support/sigstore-world.ts'
 import { tufRepository } from '../../test/support/tuf-repository.ts'
 import { runHere } from './cli.suite.ts'
 import { outputSchemas } from './output-schemas.suite.ts'
@@ -133,4 +137,28 @@ test('a root is kept up to date by TUF, and each update goes on from the last', 
   repository.put({ version: 2, target: Buffer.from(rootText()) })
   await refused('TRUST_ROOT_ROLLED_BACK', 5, 'trust-root', 'update')
   assert.equal((await json('trust-root show')).roots[0].version, 3)
+})
+
+test('a root that was imported is what verify finds a keyless signer by', async () => {
+  const world = await sigstoreWorld()
+  await generate('sender')
+  write('root.json', JSON.stringify(world.trustedRoot))
+  // Any content will do, and an update of trust is one.
+  const pack = ['root.json', '-o', 'oci:content', '--key', 'sender.key', '--version', '1']
+  const { digest } = await json('trust-root pack', ...pack)
+  const size = readFileSync(join(cwd, 'content/blobs/sha256', digest.slice(7))).length
+  const target = new LayoutTarget(join(cwd, 'content'), { repository: 'localhost/trust-root/default' })
+  const facts = { predicateType: 'https://sigstore.dev/cosign/sign/v1', created: new Date() }
+  const subject = { mediaType: mediaTypes.ociManifest, digest, size }
+  const cargo = new ProofCargo()
+  await cargo.addBundle(subject, await world.statement(digest, 2), facts)
+  await cargo.writeTo(target)
+  const verify = ['verify', 'oci:content', '--proofs-only', '--identity', identity, '--issuer', issuer]
+  await refused('CERTIFICATE_UNTRUSTED', 5, ...verify)
+  await json('trust-root import', 'root.json', '--issuer', 'https://other.example')
+  await refused('CERTIFICATE_UNTRUSTED', 5, ...verify)
+  await json('trust-root import', 'root.json', '--issuer', issuer)
+  const verified = await run(...verify)
+  assert.equal(verified.exitCode, 0, verified.stderr)
+  assert.match(verified.stdout, /signed .* by https:\/\/ci\.vendor\.example/)
 })
