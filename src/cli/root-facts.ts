@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { parsePublicKey } from '#keys/index.ts'
 import { parseTrustedRoot, type StoredRoot } from '#trust/index.ts'
-import { table } from './shell/print.ts'
+import { oneLine, table } from './shell/print.ts'
 
 interface Validity {
   readonly validFrom: number
@@ -63,7 +63,7 @@ export function rootLines(facts: RootFacts): string {
   ] as const
   return [
     `${name}: ${how}${version === undefined ? '' : `, version ${version}`}; here since ${fetchedAt} (${days} days)`,
-    `  vouches for ${issuers ? issuers.join(', ') : 'every issuer'}`,
+    `  vouches for ${issuers ? oneLine(issuers.join(', ')) : 'every issuer'}`,
     ...updateKeys.map((key) => `  updated by ${key.name} (${key.id})`),
     table(
       ['KIND', 'WHO', 'FROM', 'UNTIL'],

@@ -122,6 +122,11 @@ for (const place of ['update.tgz', 'oci:update']) {
     await pack('newer.tgz', 3)
     assert.equal((await json('trust-root import', 'newer.tgz')).version, 3)
     await refused('USAGE', 2, 'trust-root', 'import', 'newer.tgz', '--name', 'other')
+    // A key that is new to a root reaches it only where the root is named.
+    await pack('by-other.tgz', 4, 'stranger.key')
+    const byOther = ['by-other.tgz', '--key', 'stranger.pub']
+    await refused('TRUST_ROOT_EXISTS', 2, 'trust-root', 'import', ...byOther)
+    assert.equal((await json('trust-root import', ...byOther, '--name', 'vendor')).updateKeys.length, 2)
   })
 }
 
@@ -154,9 +159,15 @@ test('a root that was imported is what verify finds a keyless signer by', async 
   await cargo.addBundle(subject, await world.statement(digest, 2), facts)
   await cargo.writeTo(target)
   const verify = ['verify', 'oci:content', '--proofs-only', '--identity', identity, '--issuer', issuer]
-  await refused('CERTIFICATE_UNTRUSTED', 5, ...verify)
+  // The sender's own signature is there too, by a key that nobody named.
+  const refusal = async (why: RegExp) => {
+    const ran = await run(...verify)
+    assert.equal(ran.exitCode, 5)
+    assert.match(ran.stderr, why)
+  }
+  await refusal(/no trusted root is known that could vouch/)
   await json('trust-root import', 'root.json', '--issuer', 'https://other.example')
-  await refused('CERTIFICATE_UNTRUSTED', 5, ...verify)
+  await refusal(/may not vouch for identities of https:\/\/accounts\.vendor/)
   await json('trust-root import', 'root.json', '--issuer', issuer)
   const verified = await run(...verify)
   assert.equal(verified.exitCode, 0, verified.stderr)

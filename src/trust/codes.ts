@@ -110,7 +110,7 @@ export const codes = {
   TRUST_ROOT_EXISTS: {
     meaning:
       'A trusted root of this name is kept up to date in another way, which must not be cut short by chance.',
-    remedy: 'Give the new one another --name, or put it in place on purpose with --replace.',
+    remedy: 'Give the new one another --name, or follow the hint to put it in place on purpose.',
   },
   TRUST_ROOT_ROLLED_BACK: {
     meaning:

@@ -2,13 +2,12 @@ export { codes, failure as trustFailure } from './codes.ts'
 export { proofOf, unreadableProof } from './proof.ts'
 export {
   type CarriedRoot,
-  carriedRootType,
   checkCarriedRoot,
   isCarriedRoot,
   packRoot,
   readCarriedRoot,
 } from './roots/carried-root.ts'
-export { checkRootName, type RootOrigin, type StoredRoot } from './roots/root-record.ts'
+export type { StoredRoot } from './roots/root-record.ts'
 export { RootStore } from './roots/root-store.ts'
 export { fetchTufRoot, type TufRoot, type TufUpdate } from './roots/tuf.ts'
 export { keylessSignatory } from './sign/certificate-authority.ts'

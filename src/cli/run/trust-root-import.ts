@@ -84,12 +84,12 @@ function withKeys(before: StoredRoot | undefined, given: readonly TrustedKey[]):
   for (const key of given) {
     if (held.some(({ pem }) => pem === key.pem)) continue
     const isTaken = held.some(({ name }) => name === key.name)
-    held.push(
-      isTaken ? { ...key, name: `${key.name}-${parsePublicKey(Buffer.from(key.pem)).id.slice(0, 12)}` } : key,
-    )
+    held.push(isTaken ? { ...key, name: `${key.name}-${idOf(key.pem).slice(0, 12)}` } : key)
   }
   return held
 }
+
+const idOf = (pem: string): string => parsePublicKey(Buffer.from(pem)).id
 
 async function importUpdate(
   context: Context,
@@ -114,6 +114,13 @@ async function importUpdate(
       })
     }
     const { keyId } = checkCarriedRoot(subject, proofs, updateKeys, at)
+    const isKnown = before?.updateKeys.some(({ pem }) => idOf(pem) === keyId) ?? true
+    // The update chooses its name: a key that is new here must not reach a root that was there before by chance.
+    if (!isKnown && flags.name === undefined) {
+      throw trustFailure('TRUST_ROOT_EXISTS', `this key did not update the trusted root ${name} before`, {
+        hint: `Add --name ${name} if it may from now on.`,
+      })
+    }
     return {
       name,
       root,

@@ -46,12 +46,14 @@ export const recordBytes = 2 * limits.manifestBytes
 export function parseRoot(bytes: Uint8Array, name: string): StoredRoot {
   try {
     const record = parseJson(bytes, { maxBytes: recordBytes }) as unknown as StoredRoot
-    const { origin, fetchedAt, updateKeys } = record
+    const { origin, fetchedAt, updateKeys, issuers } = record
     const isWhole =
       record.name === name &&
       ['file', 'carried', 'tuf'].includes(origin?.kind) &&
       (origin.kind === 'file' || Number.isSafeInteger(origin.version)) &&
       !Number.isNaN(Date.parse(fetchedAt)) &&
+      (issuers === undefined ||
+        (Array.isArray(issuers) && issuers.every((one) => typeof one === 'string'))) &&
       Array.isArray(updateKeys) &&
       updateKeys.every((key) => typeof key?.name === 'string' && typeof key.pem === 'string')
     if (!isWhole) throw failure('TRUST_ROOT_INVALID', 'a part of it is missing')
