@@ -10,9 +10,11 @@ import {
   type SigningMeans,
   sealStatement,
 } from '#trust/index.ts'
+import type { Context } from './context.ts'
 import { isArchive } from './gate/holders.ts'
+import { demandSigning } from './gate/permits.ts'
 import type { Opened } from './open-location.ts'
-import { type ProofPlace, writeProofs } from './proof-places.ts'
+import { nameOfPlace, onePlace, type ProofPlace, writeProofs } from './proof-places.ts'
 import type { Session } from './session.ts'
 
 /** What is said of a content. */
@@ -21,6 +23,18 @@ export interface SaidOf {
   readonly predicate: Json
   /** Write cosign's older form beside the bundle. */
   readonly legacy?: boolean
+}
+
+/** The one content that a location names, where whoever runs the command may sign it. @throws NOT_PERMITTED, and the codes of `onePlace` */
+export async function placeToSign(
+  context: Context,
+  session: Session,
+  opened: Opened,
+  text: string,
+): Promise<ProofPlace> {
+  const place = await onePlace(session, opened, text)
+  await demandSigning(context, session, [nameOfPlace(place)])
+  return place
 }
 
 /** Signs a statement about one content and writes it beside that. @returns the manifests that carry it */

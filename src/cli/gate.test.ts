@@ -9,7 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { TSchema } from 'typebox'
@@ -195,21 +195,41 @@ describe('the policy', () => {
     await refused('RELEASE_ROLLED_BACK', 'copy', 'old.tgz', 'oci:./old', ...gate)
   })
 
-  test('roles: who has no grant may not', async () => {
+  test('roles: who has no grant may not, with a policy or without', async () => {
     const rules = join(cwd, 'access.yaml')
-    writeFileSync(
-      rules,
-      'version: 1\ngrants:\n  - { role: courier, to: ["user:nobody"], repositories: ["**"] }\n',
+    const as = (...args: string[]) => runHere(args, { cwd, env: { ...env, SEALIFT_ACCESS_RULES: rules } })
+    const grant = (role: string, to: string) =>
+      writeFileSync(
+        rules,
+        `version: 1\ngrants:\n  - { role: ${role}, to: ["user:${to}"], repositories: ["**"] }\n`,
+      )
+    const { username } = userInfo()
+    const audit = ['--audit', 'state/audit']
+    const policy = ['--policy', 'trust.yaml', ...audit]
+    copyFileSync(join(cwd, 'app.tgz'), join(cwd, 'mine.tgz'))
+    grant('owner', 'nobody')
+    for (const args of [
+      ['copy', 'app.tgz', 'oci:./roles', ...policy],
+      ['copy', 'app.tgz', 'oci:./roles'],
+      ['sign', 'mine.tgz', '--key', 'vendor.key'],
+    ]) {
+      const ran = await as(...args)
+      assert.equal(ran.exitCode, 5, ran.stderr)
+      assert.match(ran.stderr, /NOT_PERMITTED/)
+    }
+    grant('owner', username)
+    assert.equal((await as('copy', 'app.tgz', 'oci:./roles')).exitCode, 0)
+    assert.equal((await as('sign', 'mine.tgz', '--key', 'vendor.key')).exitCode, 0)
+    const records = (await json('audit list', '--type', 'access', ...audit)).map(
+      ({ record }: { record: { verb: string; allowed: boolean } }) => [record.verb, record.allowed],
     )
-    const ran = await runHere(
-      ['copy', 'app.tgz', 'oci:./roles', '--policy', 'trust.yaml', '--audit', 'audit-5'],
-      {
-        cwd,
-        env: { ...env, SEALIFT_ACCESS_RULES: rules },
-      },
-    )
-    assert.equal(ran.exitCode, 5, ran.stderr)
-    assert.match(ran.stderr, /NOT_PERMITTED/)
+    assert.deepEqual(records, [
+      ['push', false],
+      ['push', false],
+      ['sign', false],
+      ['push', true],
+      ['sign', true],
+    ])
   })
 })
 

@@ -35,6 +35,10 @@ export async function proofPlaces(session: Session, opened: Opened): Promise<Pro
   return places
 }
 
+/** Under which name the rules of access know it. */
+export const nameOfPlace = ({ reference, repository, subject }: ProofPlace): string =>
+  reference ?? repository ?? subject.digest
+
 /** The one content that a location names. @throws LOCATION_INVALID where there is none, USAGE where there are more */
 export async function onePlace(session: Session, opened: Opened, text: string): Promise<ProofPlace> {
   const [place, ...more] = await proofPlaces(session, opened)

@@ -5,15 +5,15 @@ import type { GateFlags } from './flags.ts'
 import type { OpenedGate } from './open-gate.ts'
 import type { OpenedServing } from './serving.ts'
 
-// Without a policy nothing of the gate is loaded: commands that need none start as quickly as before.
+// Without a policy and access rules nothing of the gate is loaded: commands that need none start as quickly as before.
 
-/** The gate, where flags or settings name a policy. */
+/** The gate, where flags or settings name a policy, or the settings rules of access. */
 export async function openGateFor(
   context: Context,
   session: Session,
   flags: GateFlags,
 ): Promise<OpenedGate | undefined> {
-  if (!hasPolicy(session, flags)) return undefined
+  if (!hasPolicy(session, flags) && session.settings.accessRules === undefined) return undefined
   const { openGate } = await import('./open-gate.ts')
   return openGate(context, session, flags)
 }

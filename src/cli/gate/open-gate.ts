@@ -1,11 +1,9 @@
-import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import type { Principal } from '#access/index.ts'
+import type { Principal, Verb } from '#access/index.ts'
 import type { Json } from '#base/index.ts'
 import {
   type Action,
   ContentGate,
-  type Environment,
   KnownReleases,
   type OpenAudit,
   prepareRules,
@@ -21,13 +19,10 @@ import { auditDirectory, openAuditPlace } from './audit-place.ts'
 import type { GateFlags } from './flags.ts'
 import { loadRules, rulesPath } from './load-rules.ts'
 import { readOverrides, withOverrides } from './override-files.ts'
-import { rolesOver } from './roles.ts'
+import { permitsOf, recordOf, repositoryIn, thisUser, verbOf } from './permits.ts'
 
-/** The gate that a command asks, and the folder that it writes to. */
+/** The gate that a command asks: the access rules, and the policy where there is one. */
 export interface OpenedGate extends AsyncDisposable {
-  readonly audit: OpenAudit
-  readonly environment: Environment
-  readonly principal: Principal
   /** Of the command: ends what it waits for. */
   readonly signal: AbortSignal
   /** Asks for whoever runs the command, with the roles and overrides that they have. @throws NOT_PERMITTED */
@@ -41,7 +36,7 @@ export interface OpenedGate extends AsyncDisposable {
 }
 
 /**
- * The gate of the policy that flags or settings name; undefined where there is none.
+ * The gate of the policy that flags or settings name, and of the access rules; undefined where there are neither.
  *
  * @throws the codes of `loadRules` and `openAuditPlace`
  */
@@ -52,17 +47,21 @@ export async function openGate(
 ): Promise<OpenedGate | undefined> {
   const { settings, signal } = session
   const path = rulesPath(context, settings, flags)
-  if (path === undefined) return undefined
-  const rules = prepareRules(await loadRules(context, settings, path))
+  if (path === undefined && settings.accessRules === undefined) return undefined
+  const rules = path === undefined ? undefined : prepareRules(await loadRules(context, settings, path))
   const directory = auditDirectory(context, settings, flags)
   const audit = await openAuditPlace(directory, signal)
   const releases = new KnownReleases(releaseDirectory(join(directory, 'releases')))
-  const gate = new ContentGate({ rules: () => rules, audit, releases })
+  const gate = rules && new ContentGate({ rules: () => rules, audit, releases })
   const overrides = await readOverrides(context, flags.override ?? [])
   const environment = flags.environment ?? settings.environment ?? 'production'
   const principal = thisUser()
+  const permits = await permitsOf(settings, principal, (record) => audit.append(record))
   const ask: OpenedGate['ask'] = async (action, subjects, more = {}) => {
-    const roles = await rolesOver(context, settings, principal, action, subjects)
+    const verb = verbOf[action]
+    const references = subjects.map(({ reference }) => reference)
+    const roles = more.isInquiry ? undefined : await permits?.demand(verb, references)
+    if (!gate) return permitted(audit, principal, verb, references)
     return gate.ask(
       {
         action,
@@ -76,9 +75,6 @@ export async function openGate(
     )
   }
   return {
-    audit,
-    environment,
-    principal,
     signal,
     ask,
     async admit(action, subjects, asked) {
@@ -90,9 +86,24 @@ export async function openGate(
   }
 }
 
-/** Whoever runs the command, as the operating system knows it. */
-export function thisUser(): Principal {
-  return { kind: 'user', name: userInfo().username }
+/** Without a policy nothing but the access rules decide; that somebody did it is on record. */
+async function permitted(
+  audit: OpenAudit,
+  principal: Principal,
+  verb: Verb,
+  references: readonly string[],
+): Promise<Verdict> {
+  let entry: number | undefined
+  for (const repository of new Set(references.map(repositoryIn))) {
+    entry = await audit.append(recordOf(principal, verb, repository, true))
+  }
+  return {
+    allowed: true,
+    reasons: [],
+    outputs: null,
+    remembered: false,
+    ...(entry !== undefined && { entry }),
+  }
 }
 
 export function notAdmitted(action: Action, { reasons, entry }: Verdict) {

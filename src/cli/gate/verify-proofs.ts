@@ -58,7 +58,8 @@ export async function verifyProofs(
     }
   }
   let verdict: Verdict | undefined
-  await using gate = await openGate(context, session, flags)
+  const hasPolicy = flags.policy !== undefined || settings.policy !== undefined
+  await using gate = hasPolicy ? await openGate(context, session, flags) : undefined
   if (gate) {
     verdict = await gate.ask('load', subjects, { isInquiry: true })
     if (!verdict.allowed) refused ??= notAdmitted('load', verdict)

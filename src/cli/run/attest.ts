@@ -1,12 +1,11 @@
 import { resolve } from 'node:path'
 import { type Json, limits, parseJson } from '#base/index.ts'
 import { parsePredicate } from '#trust/index.ts'
-import { attachStatement } from '../attach-statement.ts'
+import { attachStatement, placeToSign } from '../attach-statement.ts'
 import { failure } from '../codes.ts'
 import type { AttestFlags } from '../commands/attest.ts'
 import type { Context } from '../context.ts'
 import { readWhole } from '../files.ts'
-import { onePlace } from '../proof-places.ts'
 import { openSession } from '../session.ts'
 import { print } from '../shell/print.ts'
 import { openSigningMeans } from '../signing-means.ts'
@@ -18,7 +17,7 @@ export async function run(this: Context, flags: AttestFlags, text: string): Prom
   const schema = flags.schema === undefined ? {} : { schema: await readSchema(this, flags.schema) }
   const { type, predicate } = await parsePredicate(flags.type, file, schema)
   const opened = await session.open(await session.location(text))
-  const place = await onePlace(session, opened, text)
+  const place = await placeToSign(this, session, opened, text)
   const { subject, reference } = place
   const means = await openSigningMeans(this, flags)
   const legacy = flags.legacy ?? session.settings.legacySignatures ?? false

@@ -1,12 +1,11 @@
 import { resolve } from 'node:path'
 import { overridePredicate } from '#gate/index.ts'
 import { formatStatement, sealStatement } from '#trust/index.ts'
-import { attachStatement } from '../attach-statement.ts'
+import { attachStatement, placeToSign } from '../attach-statement.ts'
 import type { OverrideFlags } from '../commands/override.ts'
 import type { Context } from '../context.ts'
 import { momentText } from '../duration.ts'
 import { writeWhole } from '../files.ts'
-import { onePlace } from '../proof-places.ts'
 import { openSession } from '../session.ts'
 import { print } from '../shell/print.ts'
 import { openSigningMeans } from '../signing-means.ts'
@@ -23,7 +22,7 @@ export async function run(this: Context, flags: OverrideFlags, text: string): Pr
     ...(environment && { environments: [...environment] }),
   }
   const opened = await session.open(await session.location(text))
-  const place = await onePlace(session, opened, text)
+  const place = await placeToSign(this, session, opened, text)
   const means = await openSigningMeans(this, flags)
   const { digest } = place.subject
   const predicateType = overridePredicate

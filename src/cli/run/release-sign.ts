@@ -1,9 +1,10 @@
 import { releasePredicate } from '#gate/index.ts'
-import { attachStatement, attachToArchive, wholeArchive } from '../attach-statement.ts'
+import { attachStatement, attachToArchive, placeToSign, wholeArchive } from '../attach-statement.ts'
 import type { ReleaseSignFlags } from '../commands/release.ts'
 import type { Context } from '../context.ts'
 import { momentText } from '../duration.ts'
-import { onePlace } from '../proof-places.ts'
+import { demandSigning } from '../gate/permits.ts'
+import { nameOfPlace, proofPlaces } from '../proof-places.ts'
 import { openSession } from '../session.ts'
 import { print } from '../shell/print.ts'
 import { openSigningMeans } from '../signing-means.ts'
@@ -21,7 +22,8 @@ export async function run(this: Context, flags: ReleaseSignFlags, text: string):
   const said = { predicateType: releasePredicate, predicate }
   const opened = await session.open(await session.location(text))
   const archive = wholeArchive(opened)
-  const place = archive ? undefined : await onePlace(session, opened, text)
+  const place = archive ? undefined : await placeToSign(this, session, opened, text)
+  if (archive) await demandSigning(this, session, (await proofPlaces(session, opened)).map(nameOfPlace))
   const means = await openSigningMeans(this, flags)
   if (place) await attachStatement(session, opened, place, said, means)
   const digest = archive

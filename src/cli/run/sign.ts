@@ -14,8 +14,15 @@ import {
 import { failure } from '../codes.ts'
 import type { SignFlags } from '../commands/sign.ts'
 import type { Context } from '../context.ts'
+import { demandSigning } from '../gate/permits.ts'
 import type { Opened } from '../open-location.ts'
-import { type ProofPlace, proofPlaces, type RepositoryCargo, writeProofs } from '../proof-places.ts'
+import {
+  nameOfPlace,
+  type ProofPlace,
+  proofPlaces,
+  type RepositoryCargo,
+  writeProofs,
+} from '../proof-places.ts'
 import { openSession, type Session } from '../session.ts'
 import { count, print } from '../shell/print.ts'
 import { signWhole } from '../sign-whole.ts'
@@ -50,6 +57,7 @@ export async function run(this: Context, flags: SignFlags, text: string): Promis
   const opened = await session.open(location)
   const places = await proofPlaces(session, opened)
   if (places.length === 0) throw failure('LOCATION_INVALID', `there is nothing to sign at ${text}`)
+  await demandSigning(this, session, places.map(nameOfPlace))
   const means = await openSigningMeans(this, flags)
   const legacy = flags.legacy ?? session.settings.legacySignatures ?? false
   const signing = new Signing(session, means, annotations, legacy)
