@@ -31,9 +31,10 @@ export async function placeToSign(
   session: Session,
   opened: Opened,
   text: string,
+  verb?: 'sign' | 'override',
 ): Promise<ProofPlace> {
   const place = await onePlace(session, opened, text)
-  await demandSigning(context, session, [nameOfPlace(place)])
+  await demandSigning(context, session, [nameOfPlace(place)], verb)
   return place
 }
 

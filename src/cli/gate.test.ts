@@ -224,10 +224,10 @@ describe('the policy', () => {
       ({ record }: { record: { verb: string; allowed: boolean } }) => [record.verb, record.allowed],
     )
     assert.deepEqual(records, [
-      ['push', false],
-      ['push', false],
+      ['carry', false],
+      ['carry', false],
       ['sign', false],
-      ['push', true],
+      ['carry', true],
       ['sign', true],
     ])
   })

@@ -25,8 +25,8 @@ export function thisUser(): Principal {
 
 /** What somebody must be allowed who does this with a content. */
 export const verbOf: Readonly<Record<Action, Verb>> = {
-  pack: 'pull',
-  load: 'push',
+  pack: 'carry',
+  load: 'carry',
   relocate: 'push',
   install: 'install',
   serve: 'pull',
@@ -82,15 +82,16 @@ export async function demandSigning(
   context: Context,
   { settings, signal }: Session,
   references: readonly string[],
+  verb: 'sign' | 'override' = 'sign',
 ): Promise<void> {
   if (settings.accessRules === undefined) return
   const { auditDirectory, openAuditPlace } = await import('./audit-place.ts')
   const principal = thisUser()
   await using audit = await openAuditPlace(auditDirectory(context, settings, {}), signal)
   const permits = await permitsOf(settings, principal, (record) => audit.append(record))
-  await permits?.demand('sign', references)
+  await permits?.demand(verb, references)
   for (const repository of new Set(references.map(repositoryIn))) {
-    await audit.append(recordOf(principal, 'sign', repository, true))
+    await audit.append(recordOf(principal, verb, repository, true))
   }
 }
 

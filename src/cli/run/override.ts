@@ -22,7 +22,7 @@ export async function run(this: Context, flags: OverrideFlags, text: string): Pr
     ...(environment && { environments: [...environment] }),
   }
   const opened = await session.open(await session.location(text))
-  const place = await placeToSign(this, session, opened, text)
+  const place = await placeToSign(this, session, opened, text, 'override')
   const means = await openSigningMeans(this, flags)
   const { digest } = place.subject
   const predicateType = overridePredicate
