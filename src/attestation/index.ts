@@ -16,7 +16,6 @@ export {
   guestClient,
 } from './client/guest-client.ts'
 export { codes } from './codes.ts'
-export { type AttestationLimits, attestationLimits } from './limits.ts'
 export type { JsonObject } from './members.ts'
 export * from './messages/index.ts'
 export {

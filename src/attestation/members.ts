@@ -1,6 +1,5 @@
-import { isFailure, type Json, parseJson } from '#base/index.ts'
+import { attestationLimits, isFailure, type Json, parseJson } from '#base/index.ts'
 import { type codes, failure } from './codes.ts'
-import { attestationLimits } from './limits.ts'
 
 /** A JSON object, told apart from an array and null. */
 export type JsonObject = { readonly [name: string]: Json }

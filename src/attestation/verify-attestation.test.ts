@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isFailure, type Json } from '#base/index.ts'
-import { evidenceVerifiers, verifyAttestation } from './index.ts'
+import { evidenceVerifiers, generateTeeKey, verifyAttestation } from './index.ts'
 import { type AttestationRequest, protocolVersions } from './messages/index.ts'
 import { deviceReportData, primaryReportData } from './report-data.ts'
 import { sampleEvidence } from './sample/verify.ts'
@@ -10,7 +10,7 @@ import type { Tee } from './types.ts'
 const code = (name: string) => (error: unknown) => isFailure(error, name)
 const at = new Date('2026-11-21T12:00:00Z')
 const nonce = 'bm9uY2U='
-const teePubkey = { kty: 'EC', crv: 'P-256', alg: 'ECDH-ES+A256KW', x: 'eA', y: 'eQ' }
+const { jwk: teePubkey } = await generateTeeKey('P-256')
 const verifiers = evidenceVerifiers(['sample', 'sampledevice'])
 const context = { version: '0.4.0', tee: 'sample', nonce } as const
 const data = (additionalEvidence = '') => ({ nonce, teePubkey, additionalEvidence })
@@ -43,9 +43,14 @@ test('evidence of the sample TEE says what that of Trustee says', async () => {
 })
 
 test('each version binds evidence in its own way', async () => {
+  const { jwk: rsa } = await generateTeeKey('RSA1_5')
   for (const version of protocolVersions) {
-    const primaryEvidence = { ...sampleEvidence(primaryReportData(version, 'sample', data())) }
-    const { runtimeData } = await verify({ primaryEvidence }, { version })
+    const isOld = version.startsWith('0.1.')
+    const key = isOld ? rsa : teePubkey
+    const primaryEvidence = {
+      ...sampleEvidence(primaryReportData(version, 'sample', { ...data(), teePubkey: key })),
+    }
+    const { runtimeData } = await verify({ primaryEvidence, teePubkey: key }, { version, allowRsa15: isOld })
     assert.equal('additional-evidence' in runtimeData, version === '0.4.0')
   }
   const old = { ...sampleEvidence(primaryReportData('0.2.0', 'sample', data())) }
@@ -56,7 +61,8 @@ test('evidence for another nonce or another key is refused', async () => {
   await assert.rejects(verify({}, { nonce: 'b3RoZXI=' }), code('EVIDENCE_MISBOUND'))
   const replayed = { nonce: 'b3RoZXI=' }
   await assert.rejects(verify(replayed, replayed), code('EVIDENCE_MISBOUND'))
-  await assert.rejects(verify({ teePubkey: { ...teePubkey, x: 'eg' } }), code('EVIDENCE_MISBOUND'))
+  const other = await generateTeeKey('P-256')
+  await assert.rejects(verify({ teePubkey: other.jwk }), code('EVIDENCE_MISBOUND'))
   const { nonce: _, ...flat } = request()
   await assert.rejects(
     verifyAttestation(flat, { ...context, nonce: 'b3RoZXI=' }, verifiers, new Map(), at),
@@ -88,6 +94,12 @@ test('primary evidence is bound to that of the devices', async () => {
   )
 })
 
+test('a key that cannot be used is refused before any evidence is looked at', async () => {
+  const { jwk } = await generateTeeKey('RSA1_5')
+  await assert.rejects(verify({ teePubkey: jwk }), code('TEE_KEY_REFUSED'))
+  await assert.rejects(verify({ teePubkey: { ...teePubkey, y: teePubkey.x! } }), code('TEE_KEY_INVALID'))
+})
+
 test('what is not switched on is not verified', async () => {
   const none = evidenceVerifiers([])
   await assert.rejects(verifyAttestation(request(), context, none, new Map(), at), code('TEE_UNKNOWN'))
@@ -104,6 +116,7 @@ test('malformed evidence of the sample TEE is refused', async () => {
     [],
     {},
     { ...good, svn: 1 },
+    { ...good, svn: '1'.repeat(65) },
     { ...good, report_data: 5 },
     { ...good, report_data: `${String(good.report_data)}=` },
     { ...good, report_data: 'not base64' },

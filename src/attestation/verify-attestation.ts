@@ -3,6 +3,7 @@ import { failure } from './codes.ts'
 import type { AttestationRequest, ProtocolVersion } from './messages/index.ts'
 import { deviceReportData, primaryReportData } from './report-data.ts'
 import { sampleDeviceVerifier, sampleVerifier } from './sample/verify.ts'
+import { parseTeeKey, type TeeKey, type TeeKeyOptions } from './tee-key/index.ts'
 import type { Collateral, EvidenceClaims, EvidenceVerifier, Tee } from './types.ts'
 
 /** All verifiers that there are. */
@@ -23,7 +24,7 @@ export function evidenceVerifiers(tees: Iterable<Tee>): EvidenceVerifiers {
 }
 
 /** The session in which evidence was asked for: what the broker itself remembers, and not what the guest repeats. */
-export interface AttestationContext {
+export interface AttestationContext extends TeeKeyOptions {
   readonly version: ProtocolVersion
   readonly tee: Tee
   readonly nonce: string
@@ -39,6 +40,8 @@ export interface TeeClaims extends EvidenceClaims {
 /** What all of the evidence said, the primary one's first, and the data that it is bound to. */
 export interface VerifiedAttestation {
   readonly tees: readonly TeeClaims[]
+  /** The key that it is bound to. */
+  readonly teeKey: TeeKey
   /** What the primary report data is the hash of, as policies and tokens see it. */
   readonly runtimeData: { readonly [name: string]: Json }
 }
@@ -47,11 +50,12 @@ export interface VerifiedAttestation {
  * Verifies all evidence of an attestation, the primary one's and each device's: bound to the nonce of this session,
  * to the key, and (the primary) to the devices' evidence.
  *
- * @throws EVIDENCE_MISBOUND for the nonce of another session; TEE_UNKNOWN; and the codes of the verifiers
+ * @throws EVIDENCE_MISBOUND for the nonce of another session; TEE_UNKNOWN; and the codes of `parseTeeKey` and of the
+ *   verifiers
  */
 export async function verifyAttestation(
   request: AttestationRequest,
-  { version, tee, nonce, initDataDigest }: AttestationContext,
+  { version, tee, nonce, initDataDigest, ...keyOptions }: AttestationContext,
   verifiers: EvidenceVerifiers,
   collateral: Collateral,
   at: Date,
@@ -60,6 +64,7 @@ export async function verifyAttestation(
     throw failure('EVIDENCE_MISBOUND', 'the attestation is for the nonce of another session')
   }
   const { teePubkey, additionalEvidence, primaryEvidence } = request
+  const teeKey = parseTeeKey(teePubkey, version, keyOptions)
   const data = { nonce, teePubkey, additionalEvidence }
   const parts: [Tee, Json, Uint8Array][] = [[tee, primaryEvidence, primaryReportData(version, tee, data)]]
   for (const [device, evidence] of request.devices) {
@@ -74,6 +79,7 @@ export async function verifyAttestation(
   }
   return {
     tees,
+    teeKey,
     runtimeData: {
       ...(version === '0.4.0' && { 'additional-evidence': additionalEvidence }),
       nonce,

@@ -12,7 +12,9 @@ export type { FileEntry, FileSystem, OpenFile, OpenMode } from './file-system.ts
 export { canonicalJson, type Json, type JsonLimits, parseJson } from './json.ts'
 export {
   type AdmissionLimits,
+  type AttestationLimits,
   admissionLimits,
+  attestationLimits,
   type LeaseLimits,
   type Limits,
   leaseLimits,

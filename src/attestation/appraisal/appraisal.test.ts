@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isFailure, type Json } from '#base/index.ts'
+import { generateTeeKey } from '../tee-key/index.ts'
 import type { VerifiedAttestation } from '../verify-attestation.ts'
 import { appraise, compileAttestationPolicy, type NamedPolicy, type ReferenceValue } from './index.ts'
 
@@ -16,7 +17,9 @@ const sampleClaims = {
   platform_version: { major: 1, minor: 4 },
   debug: false,
 }
+const { teeKey } = await generateTeeKey('P-256')
 const verified = (changes: object = {}): VerifiedAttestation => ({
+  teeKey,
   tees: [{ tee: 'sample', class: 'cpu', claims: { ...sampleClaims, ...changes } }],
   runtimeData: { 'additional-evidence': '{}', nonce: 'n', 'tee-pubkey': { kty: 'EC' } },
 })
@@ -167,6 +170,7 @@ test('the policies that Trustee ships run unchanged', { skip: absent }, () => {
   )
   assert.equal(old.vector.hardware, 97)
   const snp: VerifiedAttestation = {
+    teeKey,
     tees: [
       {
         tee: 'snp',

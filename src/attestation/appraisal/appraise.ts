@@ -1,7 +1,7 @@
 import type { Json } from '#base/index.ts'
+import { attestationLimits } from '#base/index.ts'
 import { decide, type Policy } from '#policy/index.ts'
 import { failure } from '../codes.ts'
-import { attestationLimits } from '../limits.ts'
 import { isObject, member } from '../members.ts'
 import { type ClassedAppraisal, type TrustVector, trustClaims } from '../token/index.ts'
 import type { TeeClaims, VerifiedAttestation } from '../verify-attestation.ts'

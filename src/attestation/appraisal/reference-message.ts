@@ -1,6 +1,6 @@
+import { type AttestationLimits, attestationLimits } from '#base/index.ts'
 import { fromBase64 } from '../base64.ts'
 import { failure } from '../codes.ts'
-import { type AttestationLimits, attestationLimits } from '../limits.ts'
 import { member, parseObject, textMember } from '../members.ts'
 import { type ReferenceValue, referenceName } from './reference-value.ts'
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { isFailure, type Json } from '#base/index.ts'
-import { attestationLimits } from '../limits.ts'
+import { attestationLimits, isFailure, type Json } from '#base/index.ts'
 import { formatReferenceValue, parseReferenceMessage, parseReferenceValue } from './index.ts'
 
 const code = (error: unknown) => isFailure(error, 'REFERENCE_VALUE_INVALID')

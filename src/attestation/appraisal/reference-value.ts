@@ -1,6 +1,6 @@
 import type { Json } from '#base/index.ts'
+import { type AttestationLimits, attestationLimits } from '#base/index.ts'
 import { failure } from '../codes.ts'
-import { type AttestationLimits, attestationLimits } from '../limits.ts'
 import { member, parseObject, textMember } from '../members.ts'
 
 /** What evidence is held against, by a name that policies know. */

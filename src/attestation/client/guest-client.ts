@@ -1,6 +1,5 @@
-import { isFailure, SealiftError } from '#base/index.ts'
+import { type AttestationLimits, attestationLimits, isFailure, SealiftError } from '#base/index.ts'
 import { failure } from '../codes.ts'
-import { type AttestationLimits, attestationLimits } from '../limits.ts'
 import type { JsonObject } from '../members.ts'
 import {
   formatAttestationRequest,

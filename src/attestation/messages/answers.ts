@@ -1,4 +1,4 @@
-import { type AttestationLimits, attestationLimits } from '../limits.ts'
+import { type AttestationLimits, attestationLimits } from '#base/index.ts'
 import { parseObject, textMember } from '../members.ts'
 
 const code = 'RCAR_MESSAGE_INVALID'

@@ -1,6 +1,5 @@
-import { type Json, parseJson, SealiftError } from '#base/index.ts'
+import { type AttestationLimits, attestationLimits, type Json, parseJson, SealiftError } from '#base/index.ts'
 import { failure } from '../codes.ts'
-import { type AttestationLimits, attestationLimits } from '../limits.ts'
 import { isObject, type JsonObject, member, parseObject, textMember } from '../members.ts'
 import type { Tee } from '../types.ts'
 import { type Protocol, protocolOf } from './protocol.ts'

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { isFailure, type Json } from '#base/index.ts'
-import { type AttestationLimits, attestationLimits } from '../limits.ts'
+import { type AttestationLimits, attestationLimits, isFailure, type Json } from '#base/index.ts'
 import {
   challengeFor,
   errorVariants,

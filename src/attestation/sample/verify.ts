@@ -8,6 +8,9 @@ import type { Collateral, EvidenceClaims, EvidenceVerifier, ExpectedBinding } fr
 // The sample TEE is no TEE: anybody can make its evidence anywhere. It shows the whole way without hardware, and its
 // claims are those of Trustee's, so that policies say the same of it.
 
+/** It goes into the token. */
+const longestSvn = 64
+
 interface SampleEvidence {
   readonly svn: string
   readonly reportData: string
@@ -54,7 +57,7 @@ function bound(evidence: Json, { reportData: expected }: ExpectedBinding): Sampl
   const svn = member(evidence, 'svn')
   const reportData = member(evidence, 'report_data') ?? ''
   const bytes = typeof reportData === 'string' ? fromBase64(reportData) : undefined
-  if (typeof svn !== 'string' || typeof reportData !== 'string' || !bytes) {
+  if (typeof svn !== 'string' || svn.length > longestSvn || typeof reportData !== 'string' || !bytes) {
     throw failure(
       'EVIDENCE_INVALID',
       'the evidence of the sample TEE is not {"svn": TEXT, "report_data": BASE64}',

@@ -6,10 +6,9 @@ import {
   type KeyObject,
   privateDecrypt,
 } from 'node:crypto'
-import { isFailure } from '#base/index.ts'
+import { type AttestationLimits, attestationLimits, isFailure } from '#base/index.ts'
 import { fromBase64Url } from '../base64.ts'
 import { failure } from '../codes.ts'
-import { type AttestationLimits, attestationLimits } from '../limits.ts'
 import { isObject, type JsonObject, parseObject, textMember } from '../members.ts'
 import { type ProtocolVersion, protocolOf } from '../messages/index.ts'
 import type { TeeKeyPair } from './key-pair.ts'

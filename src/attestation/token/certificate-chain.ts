@@ -1,8 +1,7 @@
 import { X509Certificate } from 'node:crypto'
-import type { Json } from '#base/index.ts'
+import type { AttestationLimits, Json } from '#base/index.ts'
 import { fromBase64 } from '../base64.ts'
 import { failure } from '../codes.ts'
-import type { AttestationLimits } from '../limits.ts'
 
 /**
  * The leaf of an `x5c` (RFC 7515 section 4.1.6) that leads to one of the trusted certificates, each link of it valid

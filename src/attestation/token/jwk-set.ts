@@ -1,6 +1,6 @@
 import { createPublicKey, type JsonWebKeyInput, type KeyObject } from 'node:crypto'
+import { type AttestationLimits, attestationLimits } from '#base/index.ts'
 import { failure } from '../codes.ts'
-import { type AttestationLimits, attestationLimits } from '../limits.ts'
 import { isObject, type JsonObject, member, parseObject } from '../members.ts'
 import { type TokenAlgorithm, tokenAlgorithm } from './algorithm.ts'
 import { type SignerJwk, type TokenSigner, thumbprint } from './signer.ts'

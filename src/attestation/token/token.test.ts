@@ -3,9 +3,8 @@ import { createHmac, generateKeyPairSync, type KeyObject, sign, X509Certificate 
 import { before, test } from 'node:test'
 import fc from 'fast-check'
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
-import { isFailure, type Json } from '#base/index.ts'
+import { attestationLimits, isFailure, type Json } from '#base/index.ts'
 import { createAuthority, publicKeyOf } from '#keys/index.ts'
-import { attestationLimits } from '../limits.ts'
 import type { JsonObject } from '../members.ts'
 import {
   type ClassedAppraisal,

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
+import { type AttestationLimits, attestationLimits } from '#base/index.ts'
 import { fromBase64Url } from '../base64.ts'
 import { failure } from '../codes.ts'
-import { type AttestationLimits, attestationLimits } from '../limits.ts'
 import { isObject, type JsonObject, member, parseObject } from '../members.ts'
 import { isSignedBy } from './algorithm.ts'
 import { trustedLeaf } from './certificate-chain.ts'
