@@ -1,9 +1,15 @@
+import { type SecretLimits, secretLimits } from '#base/index.ts'
 import type { SecretStore, Stored } from '../types.ts'
 import { checkStored, isKeyPrefix, keyNames, newRevision, pageSize } from './secret-key.ts'
 
 /** Secrets in memory, for tests and for what need not outlive the process. */
 export class MemorySecretStore implements SecretStore {
   readonly #values = new Map<string, Stored>()
+  readonly #limits: Pick<SecretLimits, 'storedBytes'>
+
+  constructor(limits: Pick<SecretLimits, 'storedBytes'> = secretLimits) {
+    this.#limits = limits
+  }
 
   async read(key: string, signal?: AbortSignal): Promise<Stored | undefined> {
     keyNames(key)
@@ -30,7 +36,7 @@ export class MemorySecretStore implements SecretStore {
     signal?: AbortSignal,
   ): Promise<string | undefined> {
     keyNames(key)
-    checkStored(value)
+    checkStored(value, this.#limits)
     signal?.throwIfAborted()
     const stored = this.#values.get(key)
     if (stored?.revision !== expectedRevision) return undefined
