@@ -12,6 +12,8 @@ export interface NameRecord {
   readonly address: string
   readonly from: number
   readonly until: number
+  /** Whether the address points here too: what is not settled was not granted to `until` yet. */
+  readonly settled: boolean
   /** What was issued under the lease: read and written by who issues. */
   readonly issued: readonly IssuedRecord[]
 }
@@ -81,14 +83,20 @@ function parseIssued(value: Json): IssuedRecord | undefined {
 export const nameRecords: RecordKind<NameRecord> = {
   prefix: 'name',
   parse(value) {
-    const found = fields(value, ['id', 'name', 'holder', 'address', 'from', 'until', 'issued'])
+    const found = fields(value, ['id', 'name', 'holder', 'address', 'from', 'until', 'settled', 'issued'])
     if (!found) return undefined
-    const { id, name, holder, address, from, until } = found
+    const { id, name, holder, address, from, until, settled } = found
     const issued = Array.isArray(found.issued) ? found.issued.map(parseIssued) : [undefined]
     if (!isText(id) || !isText(name) || !isText(holder) || !isText(address)) return undefined
-    if (!isTime(from) || !isTime(until) || !/^([0-9a-f]{8}|[0-9a-f]{32})$/.test(address)) return undefined
+    if (
+      typeof settled !== 'boolean' ||
+      !isTime(from) ||
+      !isTime(until) ||
+      !/^([0-9a-f]{8}|[0-9a-f]{32})$/.test(address)
+    )
+      return undefined
     if (!issued.every((entry) => entry !== undefined)) return undefined
-    return { id, name, holder, address, from, until, issued }
+    return { id, name, holder, address, from, until, settled, issued }
   },
 }
 
@@ -166,7 +174,7 @@ export class LeaseRecords {
 
   /**
    * Writes where nobody was faster; `null` removes.
-   * @returns whether it was written
+   * @returns the revision of what is there now, or undefined where it was not written
    */
   async write<T>(
     kind: RecordKind<T>,
@@ -174,13 +182,12 @@ export class LeaseRecords {
     held: Held<T> | undefined,
     record: T | null,
     signal?: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<string | undefined> {
     const value = record === null ? null : Buffer.from(canonicalJson(record as Json))
     if (value && value.length > this.#maxBytes) {
       throw failure('LEASE_REQUEST_INVALID', `more than ${this.#maxBytes} bytes belong to one lease`)
     }
-    const revision = await this.#store.compareAndSet(this.#key(kind, segment), held?.revision, value, signal)
-    return revision !== undefined
+    return await this.#store.compareAndSet(this.#key(kind, segment), held?.revision, value, signal)
   }
 
   /** Segments of one kind in byte order, page by page. */

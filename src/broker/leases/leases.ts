@@ -53,9 +53,10 @@ export interface Lease {
  * Leases of names with addresses, over compare-and-set of single keys, by any number of replicas.
  *
  * The record under a name is the lease; the record under an address points to it by the lease's id, and counts only
- * while that lease is there. A claim writes the name, then the address, then looks at the name again: whoever finds a
- * pointer whose lease is gone may take the address, and whoever was overtaken sees it then, or by the revision of the
- * pointer. So a crash between any two steps leaves nothing but a name that its own holder gets back.
+ * while that lease is there. A claim writes the name, then the address, then the name again as settled: only then is it
+ * granted. Whoever finds a pointer whose lease is gone may take the address, and whoever was overtaken sees that by the
+ * revision of the pointer or of the name. So a crash between any two steps leaves nothing but a name that its own
+ * holder gets back.
  */
 export class Leases {
   readonly pool: AddressPool
@@ -121,7 +122,7 @@ export class Leases {
       }
       made ??= { ...(await make()), request }
       const record = { ...held.record, issued: [...lasting, made] }
-      return (await this.#writeName(held, record, signal)) ? made : undefined
+      return (await this.#writeName(held, record, signal)) === undefined ? undefined : made
     })
   }
 
@@ -159,14 +160,16 @@ export class Leases {
   async reinstateHolder(holder: string, signal?: AbortSignal): Promise<void> {
     await this.#untilSettled(holder, signal, async () => {
       const held = await this.#records.read(barredRecords, segmentOf(holder), signal)
-      return !held || (await this.#records.write(barredRecords, segmentOf(holder), held, null, signal))
+      if (!held) return true
+      const done = await this.#records.write(barredRecords, segmentOf(holder), held, null, signal)
+      return done !== undefined
     })
   }
 
   /** The leases that are running, in no order that means anything. */
   async *running(at: Date, signal?: AbortSignal): AsyncGenerator<Lease> {
     for await (const { record } of this.#names(signal)) {
-      if (record.until > at.getTime() && (await this.#isBacked(record, signal))) yield this.#leaseOf(record)
+      if (record.until > at.getTime() && record.settled) yield this.#leaseOf(record)
     }
   }
 
@@ -175,12 +178,13 @@ export class Leases {
     let removed = await this.revocations.sweep(at, signal)
     for await (const held of this.#names(signal)) {
       if (!this.#isOver(held.record, at.getTime())) continue
-      if (await this.#writeName(held, null, signal)) removed++
+      if ((await this.#writeName(held, null, signal)) !== undefined) removed++
     }
     for await (const segment of this.#records.segments(addressRecords, this.#limits.pageKeys)) {
       const held = await this.#records.read(addressRecords, segment, signal)
       if (!held || (await this.#leaseBehind(held.record, signal))) continue
-      if (await this.#records.write(addressRecords, segment, held, null, signal)) removed++
+      const done = await this.#records.write(addressRecords, segment, held, null, signal)
+      if (done !== undefined) removed++
     }
     return removed
   }
@@ -192,13 +196,14 @@ export class Leases {
     if (running && running.holder !== holder) {
       throw failure('LEASE_NAME_TAKEN', `${JSON.stringify(name)} belongs to another holder`)
     }
-    if (running && (await this.#isBacked(running, signal))) {
+    if (held && running && (await this.#isBacked(running, signal))) {
       if (address !== undefined && this.#segment(address) !== running.address) {
         throw failure('LEASE_ADDRESS_DIFFERS', `${JSON.stringify(name)} has another address`)
       }
-      if (running.until - at >= durationMs / 2) return this.#leaseOf(running)
-      const longer = { ...running, until: Math.max(running.until, at + durationMs) }
-      return await this.#settle(held, longer, at, signal)
+      const isLong = running.until - at >= durationMs / 2
+      if (isLong && running.settled) return this.#leaseOf(running)
+      const until = isLong ? running.until : Math.max(running.until, at + durationMs)
+      return await this.#settle(held, { ...running, until, settled: false }, at, signal)
     }
     const free = await this.#freeAddress(request, at, signal)
     if (free === undefined) {
@@ -217,6 +222,7 @@ export class Leases {
       address: free,
       from: at,
       until: at + durationMs,
+      settled: false,
       issued: running?.issued.filter(({ until }) => until > at) ?? [],
     }
     return await this.#settle(held, record, at, signal)
@@ -229,17 +235,18 @@ export class Leases {
     at: number,
     signal?: AbortSignal,
   ): Promise<Lease | undefined> {
-    const pointer = await this.#records.read(addressRecords, record.address, signal)
+    const { id, name, holder, address, until } = record
+    const pointer = await this.#records.read(addressRecords, address, signal)
     const other = pointer && (await this.#leaseBehind(pointer.record, signal))
-    // What the name had before goes with this writing, and is in nobody's way.
-    const isOwn = other?.name.toLowerCase() === record.name.toLowerCase()
-    if (other && !isOwn && !this.#isOver(other, at)) return undefined
-    if (!(await this.#writeName(held, record, signal))) return undefined
-    const { id, name, holder, until } = record
+    if (other && other.id !== id && !this.#isOver(other, at)) return undefined
+    const revision = await this.#writeName(held, record, signal)
+    if (revision === undefined) return undefined
     const next: AddressRecord = { id, name, holder, until }
-    if (!(await this.#records.write(addressRecords, record.address, pointer, next, signal))) return undefined
-    const now = await this.#readName(name, signal)
-    if (now?.record.id !== id || now.record.until < until) return undefined
+    // Written even where it only gets another revision: whoever saw the lease end is overtaken by that.
+    if ((await this.#records.write(addressRecords, address, pointer, next, signal)) === undefined)
+      return undefined
+    const settled = { ...record, settled: true }
+    if ((await this.#writeName({ record, revision }, settled, signal)) === undefined) return undefined
     try {
       // A revocation bars the holder first and looks for its leases then: one of the two sees the other.
       await this.#refuseBarred(holder, signal)
@@ -247,7 +254,7 @@ export class Leases {
       await this.#end(name, id, new Date(at), signal)
       throw error
     }
-    return this.#leaseOf(record)
+    return this.#leaseOf(settled)
   }
 
   async #freeAddress(request: LeaseRequest, at: number, signal?: AbortSignal): Promise<string | undefined> {
@@ -273,7 +280,7 @@ export class Leases {
       for (const { fingerprints, until } of held.record.issued) {
         for (const fingerprint of fingerprints) await this.revocations.add(fingerprint, until, at, signal)
       }
-      if (!(await this.#writeName(held, null, signal))) return undefined
+      if ((await this.#writeName(held, null, signal)) === undefined) return undefined
       const pointer = await this.#records.read(addressRecords, held.record.address, signal)
       // Where this fails another has the address already: the pointer counts for nothing without its lease.
       if (pointer?.record.id === id) {

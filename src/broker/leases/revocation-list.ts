@@ -26,7 +26,8 @@ export class RevocationList {
       signal?.throwIfAborted()
       const held = await this.#records.read(revokedRecords, fingerprint, signal)
       if (held && held.record.until >= until) return
-      if (await this.#records.write(revokedRecords, fingerprint, held, { fingerprint, until }, signal)) return
+      const record = { fingerprint, until }
+      if ((await this.#records.write(revokedRecords, fingerprint, held, record, signal)) !== undefined) return
     }
     throw failure('LEASE_BUSY', 'others kept changing the revocation list')
   }
@@ -56,7 +57,8 @@ export class RevocationList {
     for await (const segment of this.#records.segments(revokedRecords, this.#limits.pageKeys)) {
       const held = await this.#records.read(revokedRecords, segment, signal)
       if (!held || held.record.until > at.getTime()) continue
-      if (await this.#records.write(revokedRecords, segment, held, null, signal)) removed++
+      const done = await this.#records.write(revokedRecords, segment, held, null, signal)
+      if (done !== undefined) removed++
     }
     return removed
   }
