@@ -21,6 +21,10 @@ export const codes = {
     meaning: 'A key broker could not be reached, failed, or answered something that is no answer.',
     remedy: 'Check the address and the log of the broker.',
   },
+  INIT_DATA_INVALID: {
+    meaning: 'Init-data, with which a guest says it was started, is not TOML or not of its form.',
+    remedy: 'Give version, algorithm (sha256, sha384 or sha512) and a table [data] of texts.',
+  },
   TEE_UNKNOWN: {
     meaning: 'A kind of trusted execution environment is not known here, or is not switched on.',
     remedy: 'Switch it on in the configuration, where a verifier for it exists.',

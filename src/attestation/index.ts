@@ -1,5 +1,5 @@
 export {
-  type AppraisalInput,
+  type AppraisalOptions,
   appraise,
   compileAttestationPolicy,
   formatReferenceValue,
@@ -16,6 +16,7 @@ export {
   guestClient,
 } from './client/guest-client.ts'
 export { codes } from './codes.ts'
+export { type ParsedInitData, parseInitData } from './init-data/parse-init-data.ts'
 export type { JsonObject } from './members.ts'
 export * from './messages/index.ts'
 export {

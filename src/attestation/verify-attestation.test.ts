@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { isFailure, type Json } from '#base/index.ts'
 import { evidenceVerifiers, generateTeeKey, verifyAttestation } from './index.ts'
@@ -128,7 +129,10 @@ test('malformed evidence of the sample TEE is refused', async () => {
   }
 })
 
-test('the digest of init-data is told', async () => {
-  const { tees } = await verify({}, { initDataDigest: Buffer.from('abc') })
-  assert.equal(tees[0]!.claims.init_data, 'YWJj')
+test('the digest of init-data is told, and what it says', async () => {
+  const body = 'version = "0.1.0"\nalgorithm = "sha256"\n[data]\n"a" = "b"\n'
+  const { tees, initDataClaims } = await verify({ initData: { format: 'toml', body } })
+  assert.equal(tees[0]!.claims.init_data, createHash('sha256').update(body).digest('base64'))
+  assert.deepEqual(initDataClaims, { a: 'b' })
+  await assert.rejects(verify({ initData: { format: 'toml', body: 'x' } }), code('INIT_DATA_INVALID'))
 })

@@ -1,5 +1,6 @@
 import type { Json } from '#base/index.ts'
 import { failure } from './codes.ts'
+import { parseInitData } from './init-data/parse-init-data.ts'
 import type { AttestationRequest, ProtocolVersion } from './messages/index.ts'
 import { deviceReportData, primaryReportData } from './report-data.ts'
 import { sampleDeviceVerifier, sampleVerifier } from './sample/verify.ts'
@@ -28,8 +29,6 @@ export interface AttestationContext extends TeeKeyOptions {
   readonly version: ProtocolVersion
   readonly tee: Tee
   readonly nonce: string
-  /** Digest of the init-data with its own algorithm, where the guest sent any. */
-  readonly initDataDigest?: Uint8Array
 }
 
 /** What one TEE's evidence said. */
@@ -42,6 +41,8 @@ export interface VerifiedAttestation {
   readonly tees: readonly TeeClaims[]
   /** The key that it is bound to. */
   readonly teeKey: TeeKey
+  /** What the init-data says, where there is any: told to policies only where a verifier tells of its digest. */
+  readonly initDataClaims?: Json
   /** What the primary report data is the hash of, as policies and tokens see it. */
   readonly runtimeData: { readonly [name: string]: Json }
 }
@@ -50,12 +51,12 @@ export interface VerifiedAttestation {
  * Verifies all evidence of an attestation, the primary one's and each device's: bound to the nonce of this session,
  * to the key, and (the primary) to the devices' evidence.
  *
- * @throws EVIDENCE_MISBOUND for the nonce of another session; TEE_UNKNOWN; and the codes of `parseTeeKey` and of the
- *   verifiers
+ * @throws EVIDENCE_MISBOUND for the nonce of another session; TEE_UNKNOWN; and the codes of `parseTeeKey`,
+ *   `parseInitData` and of the verifiers
  */
 export async function verifyAttestation(
   request: AttestationRequest,
-  { version, tee, nonce, initDataDigest, ...keyOptions }: AttestationContext,
+  { version, tee, nonce, ...keyOptions }: AttestationContext,
   verifiers: EvidenceVerifiers,
   collateral: Collateral,
   at: Date,
@@ -64,6 +65,7 @@ export async function verifyAttestation(
     throw failure('EVIDENCE_MISBOUND', 'the attestation is for the nonce of another session')
   }
   const { teePubkey, additionalEvidence, primaryEvidence } = request
+  const initData = request.initData && parseInitData(request.initData)
   const teeKey = parseTeeKey(teePubkey, version, keyOptions)
   const data = { nonce, teePubkey, additionalEvidence }
   const parts: [Tee, Json, Uint8Array][] = [[tee, primaryEvidence, primaryReportData(version, tee, data)]]
@@ -74,12 +76,13 @@ export async function verifyAttestation(
   for (const [name, evidence, reportData] of parts) {
     const verifier = verifiers.get(name)
     if (!verifier) throw failure('TEE_UNKNOWN', `evidence of ${name} is not switched on`)
-    const expected = { reportData, ...(initDataDigest && { initDataDigest }) }
+    const expected = { reportData, ...(initData && { initDataDigest: initData.digest }) }
     tees.push({ tee: name, ...(await verifier.verify(evidence, expected, collateral, at)) })
   }
   return {
     tees,
     teeKey,
+    ...(initData && { initDataClaims: initData.claims }),
     runtimeData: {
       ...(version === '0.4.0' && { 'additional-evidence': additionalEvidence }),
       nonce,

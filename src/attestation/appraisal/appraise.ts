@@ -1,5 +1,4 @@
-import type { Json } from '#base/index.ts'
-import { attestationLimits } from '#base/index.ts'
+import { attestationLimits, type Json } from '#base/index.ts'
 import { decide, type Policy } from '#policy/index.ts'
 import { failure } from '../codes.ts'
 import { isObject, member } from '../members.ts'
@@ -14,9 +13,7 @@ export interface NamedPolicy {
   readonly policy: Policy
 }
 
-export interface AppraisalInput {
-  /** What the init-data says, once its digest was found to be the one in the evidence. */
-  readonly initDataClaims?: Json
+export interface AppraisalOptions {
   /** Leaves the devices' evidence out of the token, where it is long; the policy sees it all the same. */
   readonly isTerse?: boolean
 }
@@ -29,11 +26,11 @@ export interface AppraisalInput {
  * @throws APPRAISAL_POLICY_FAILED
  */
 export function appraise(
-  { tees, runtimeData }: VerifiedAttestation,
+  { tees, runtimeData, initDataClaims = null }: VerifiedAttestation,
   policyFor: (teeClass: string) => NamedPolicy | undefined,
   references: ReferenceValues,
   at: Date,
-  { initDataClaims = null, isTerse = false }: AppraisalInput = {},
+  { isTerse = false }: AppraisalOptions = {},
 ): ClassedAppraisal[] {
   const { values, validUntil: referencesEnd } = valuesAt(references, at)
   return tees.map((tee) => {

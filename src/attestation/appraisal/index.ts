@@ -1,5 +1,5 @@
 // What policies make of verified evidence, and the values that they hold it against.
-export { type AppraisalInput, appraise, type NamedPolicy } from './appraise.ts'
+export { type AppraisalOptions, appraise, type NamedPolicy } from './appraise.ts'
 export { compileAttestationPolicy } from './attestation-policy.ts'
 export { parseReferenceMessage } from './reference-message.ts'
 export {

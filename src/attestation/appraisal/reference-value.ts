@@ -1,5 +1,4 @@
-import type { Json } from '#base/index.ts'
-import { type AttestationLimits, attestationLimits } from '#base/index.ts'
+import { type AttestationLimits, attestationLimits, type Json } from '#base/index.ts'
 import { failure } from '../codes.ts'
 import { member, parseObject, textMember } from '../members.ts'
 

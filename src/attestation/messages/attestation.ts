@@ -7,7 +7,7 @@ import { teeOf } from './tee.ts'
 
 /** What the guest was started with, as it says. */
 export interface InitData {
-  readonly format: 'toml' | 'json'
+  readonly format: 'toml'
   readonly body: string
 }
 
@@ -134,8 +134,6 @@ function initDataOf(value: Json | undefined, limits: AttestationLimits): InitDat
   if (value === undefined || value === null) return undefined
   if (!isObject(value)) throw failure(code, `"init-data" of ${what} is neither an object nor null`)
   const format = textMember(value, 'format', what, code, 16)
-  if (format !== 'toml' && format !== 'json') {
-    throw failure(code, `the format of the init-data is neither toml nor json`)
-  }
+  if (format !== 'toml') throw failure(code, `the format of the init-data is not toml`)
   return { format, body: textMember(value, 'body', what, code, limits.initDataLength) }
 }

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Json } from '#base/index.ts'
-import { type AttestationLimits, attestationLimits } from '#base/index.ts'
+import { type AttestationLimits, attestationLimits, type Json } from '#base/index.ts'
 import { toBase64 } from '../base64.ts'
 import { failure } from '../codes.ts'
 import { isObject, member, parseObject, textMember } from '../members.ts'
