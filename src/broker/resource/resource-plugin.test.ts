@@ -157,6 +157,12 @@ test('a route by init-data: one path, another value for each site, and no way to
     query: { q: '1' },
     facts: { site: 'berlin' },
   })
+  assert.deepEqual(plugin.policyData({ path: ['edge', 'key', 'disk'], query: { q: '1' }, caller: berlin }), {
+    plugin: 'resource',
+    'resource-path': ['edge', 'key', 'disk'],
+    query: { q: '1' },
+    resource: { facts: { site: 'berlin' }, store: 'sites' },
+  })
 })
 
 test('admins list what they may, page by page', async () => {

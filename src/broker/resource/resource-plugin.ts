@@ -1,4 +1,4 @@
-import { type SecretLimits, secretLimits } from '#base/index.ts'
+import { type Json, type SecretLimits, secretLimits } from '#base/index.ts'
 import { failure as storeFailure } from '../stores/codes.ts'
 import type { Plugin, PluginRequest, Reply, SecretStore } from '../types.ts'
 import { failure } from './codes.ts'
@@ -41,6 +41,11 @@ export interface ResourcePlugin extends Plugin {
    * @throws RESOURCE_PATH_INVALID, RESOURCE_QUERY_INVALID, RESOURCE_FACT_INVALID, RESOURCE_NOT_FOUND (no route)
    */
   resolve(request: Pick<PluginRequest, 'path' | 'query' | 'caller'>): Resolved
+  /**
+   * What a resource policy is given as `data`: Trustee's `plugin`, `resource-path` and `query`, and in `resource` the
+   * facts and the store, so that 'this TCB may have this name' is one rule. @throws as `resolve`
+   */
+  policyData(request: Pick<PluginRequest, 'path' | 'query' | 'caller'>): Json
 }
 
 /**
@@ -111,6 +116,16 @@ export function resourcePlugin(options: ResourcePluginOptions): ResourcePlugin {
   return {
     name: 'resource',
     resolve,
+    policyData(request) {
+      const { description, store } = resolve(request)
+      const { repository, type, tag, query, facts } = description
+      return {
+        plugin: 'resource',
+        'resource-path': [repository, type, tag],
+        query: { ...query },
+        resource: { facts: { ...facts }, store: store.name },
+      }
+    },
     access: (request) => (request.method === 'GET' && !isListing(request) ? 'attested' : 'admin'),
     encrypted: (request) => request.method === 'GET' && !isListing(request),
     async handle(request, _at, signal) {

@@ -83,7 +83,8 @@ export class FileSecretStore implements SecretStore {
       return this.#change(path, key, expectedRevision, value, signal)
     }
     const result = change()
-    this.#last = result.catch(() => undefined)
+    // A call that is refused at once must not let the next one past those that still work.
+    this.#last = Promise.allSettled([before, result])
     return result
   }
 
