@@ -44,6 +44,8 @@ export const peerNames = [
   'kubelet',
   'kubectl',
   'unshare',
+  'nebula-cert',
+  'nebula-cert-1.6',
 ] as const
 
 export type Peer = (typeof peerNames)[number]

@@ -3,12 +3,19 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { isFailure } from '#base/index.ts'
 import { openPostgresStore } from '../../src/broker/stores/postgres-store.ts'
 import { secretStoreTests } from '../../src/broker/stores/secret-store.suite.ts'
+import { openStore } from '../support/secret-store-worker.ts'
 import { needs } from './peers.ts'
 import { type PostgresServer, startPostgres } from './postgres.ts'
+import { Workbench } from './workbench.ts'
+
+const bench = new Workbench()
+after(() => bench[Symbol.asyncDispose]())
 
 describe('secrets in PostgreSQL', needs('pg_ctl'), () => {
   let server: PostgresServer
@@ -52,6 +59,44 @@ describe('secrets in PostgreSQL', needs('pg_ctl'), () => {
     assert.deepEqual(codes, [0, 0, 0])
     await using store = await openPostgresStore(server.url)
     assert.equal(Buffer.from((await store.read('count'))!.value).toString(), '150')
+  })
+
+  test('a process that is killed while it writes takes nothing with it, whatever the store', async () => {
+    const worker = join(import.meta.dirname, '..', 'support', 'secret-store-worker.ts')
+    const places = { postgres: server.url.replace(/postgres$/, 'template1'), files: '', sqlite: '' }
+    for (const [kind, given] of Object.entries(places)) {
+      const place = given || bench.path(kind)
+      const told: number[] = []
+      const children = [1, 2, 3].map(() => {
+        const child = spawn(process.execPath, [worker, kind, place, '1000000'], {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        })
+        createInterface(child.stdout).on('line', (line) => told.push(Number(line)))
+        return child
+      })
+      const closed = children.map((child) => once(child, 'close'))
+      for (const [at, child] of children.entries()) {
+        const goal = told.length + 20
+        for (let waitedMs = 0; told.length < goal; waitedMs += 5) {
+          assert.ok(waitedMs < 60_000, `${kind}: the ${children.length - at} that live go on`)
+          await setTimeout(5)
+        }
+        child.kill('SIGKILL')
+      }
+      await Promise.all(closed)
+      const store = await openStore(kind, place)
+      const last = Number(Buffer.from((await store.read('count'))!.value).toString())
+      await (store as Partial<AsyncDisposable>)[Symbol.asyncDispose]?.()
+      assert.equal(new Set(told).size, told.length, 'no number is told twice')
+      // What is missing came through, and its writer was killed before it could tell.
+      const missing = Array.from({ length: last }, (_, at) => at + 1).filter(
+        (number) => !told.includes(number),
+      )
+      assert.ok(
+        Math.max(...told) <= last && missing.length <= children.length,
+        `${kind}: ${missing} of ${last}`,
+      )
+    }
   })
 
   test('a database that refuses or is gone is told by its code, without a password or a value', async () => {

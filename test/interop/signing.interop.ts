@@ -331,6 +331,22 @@ describe(
     }
 
     for (const log of ['rekor1', 'rekor2'] as const) {
+      test(`the client of sigstore-conformance signs a file, and cosign and it verify that: ${log}`, async () => {
+        const [file, bundle] = [bench.fresh('artifact'), bench.fresh('artifact.sigstore.json')]
+        writeFileSync(file, `signed with ${log}`)
+        const client = 'bin/sigstore-conformance-client'
+        const token = ['--identity-token', services.issuer.token(email)]
+        const config = ['--signing-config', services.signingConfigs[log]]
+        const root = ['--trusted-root', services.trustedRoot]
+        await bench.program(client, ['sign-bundle', ...token, '--bundle', bundle, ...config, ...root, file])
+        const who = ['--certificate-identity', email, '--certificate-oidc-issuer', services.issuer.url]
+        await bench.program(client, ['verify-bundle', '--bundle', bundle, ...who, ...root, file])
+        const more = ['--insecure-ignore-sct', '--use-signed-timestamps']
+        await bench.run('cosign', ['verify-blob', '--bundle', bundle, ...who, ...root, ...more, file])
+        writeFileSync(file, 'another text')
+        await bench.program(client, ['verify-bundle', '--bundle', bundle, ...who, ...root, file], { exit: 1 })
+      })
+
       test(`attestations: cosign and we verify each other's, ${log}`, async () => {
         const [ours, theirs] = [await image(registries.sealift), await image(registries.sealift)]
         const file = bench.fresh('predicate.json')

@@ -67,6 +67,11 @@ export class Workbench implements AsyncDisposable {
     return (JSON.parse(line) as { registry: string }).registry
   }
 
+  /** A program of this checkout, by its path in it. */
+  program(path: string, args: readonly string[], options: RunOptions = {}): Promise<Output> {
+    return run(join(import.meta.dirname, '..', '..', path), args, this.#at(options))
+  }
+
   run(peer: Peer, args: readonly string[], options: RunOptions = {}): Promise<Output> {
     return run(programOf(peer), args, this.#at(options))
   }
