@@ -1,4 +1,6 @@
-// A process that counts in a secret store, so that a test can have several at once: KIND PATH COUNT.
+// A process that counts in a secret store, so that a test can have several at once: KIND PATH COUNT. It writes a line
+// for each change that it was told of.
+import { writeSync } from 'node:fs'
 import { nodeFileSystem } from '#base/index.ts'
 import type { SecretStore } from '../../src/broker/index.ts'
 import { openFileStore } from '../../src/broker/stores/file-store.ts'
@@ -16,7 +18,9 @@ if (import.meta.main) {
   for (let done = 0; done < Number(count); ) {
     const stored = await store.read('count')
     const next = Number(stored ? Buffer.from(stored.value).toString() : 0) + 1
-    if (await store.compareAndSet('count', stored?.revision, Buffer.from(`${next}`))) done++
+    if (!(await store.compareAndSet('count', stored?.revision, Buffer.from(`${next}`)))) continue
+    done++
+    writeSync(1, `${next}\n`)
   }
   await (store as Partial<AsyncDisposable>)[Symbol.asyncDispose]?.()
 }
