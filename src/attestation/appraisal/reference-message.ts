@@ -1,8 +1,10 @@
-import { type AttestationLimits, attestationLimits } from '#base/index.ts'
+import { type AttestationLimits, attestationLimits, type Json } from '#base/index.ts'
 import { fromBase64 } from '../base64.ts'
 import { failure } from '../codes.ts'
 import { member, parseObject, textMember } from '../members.ts'
 import { type ReferenceValue, referenceName } from './reference-value.ts'
+import { swidMeasurements } from './swid/measurements.ts'
+import { NotXml } from './swid/xml-elements.ts'
 
 const code = 'REFERENCE_VALUE_INVALID'
 const what = 'the message of reference values'
@@ -13,7 +15,7 @@ const monthsOfLife = 12
 
 /**
  * Reference values from a message as Trustee's RVPS takes it: `{version, type, payload}`, the payload in standard
- * base64. Of the types `sample` is read: an object of values by name.
+ * base64. Of the types two are read: `sample`, an object of values by name, and `swid`, a reference integrity manifest.
  *
  * @throws REFERENCE_VALUE_INVALID
  */
@@ -27,24 +29,35 @@ export function parseReferenceMessage(
     throw failure(code, `${what} is not of version ${version}`)
   }
   const type = textMember(body, 'type', what, code, 64)
-  if (type !== 'sample') throw failure(code, `${what} is of a type that is not read here`)
+  if (type !== 'sample' && type !== 'swid') throw failure(code, `${what} is of a type that is not read here`)
   const payload = fromBase64(textMember(body, 'payload', what, code, limits.bodyBytes))
   if (!payload) throw failure(code, `the payload of ${what} is not base64`)
-  return valuesOf(payload, expirationFrom(at), limits)
-}
-
-function valuesOf(payload: Uint8Array, expiration: Date, limits: AttestationLimits): ReferenceValue[] {
-  const provenance = parseObject(payload, `the payload of ${what}`, code, limits.bodyBytes, limits.depth)
-  const entries = Object.entries(provenance)
+  const entries = type === 'sample' ? sampleEntries(payload, limits) : swidEntries(payload, limits)
   if (entries.length > limits.referenceValues) {
     throw failure(code, `${what} has ${entries.length} values, the limit is ${limits.referenceValues}`)
   }
+  const expiration = expirationFrom(at)
   return entries.map(([name, value]) => {
     if (name.length > limits.referenceNameLength) {
       throw failure(code, `a name in ${what} has more than ${limits.referenceNameLength} characters`)
     }
     return { name: referenceName(name), value, expiration }
   })
+}
+
+type Entries = readonly (readonly [string, Json])[]
+
+const sampleEntries = (payload: Uint8Array, limits: AttestationLimits): Entries =>
+  Object.entries(parseObject(payload, `the payload of ${what}`, code, limits.bodyBytes, limits.depth))
+
+function swidEntries(payload: Uint8Array, limits: AttestationLimits): Entries {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(payload)
+    return [...swidMeasurements(text, limits.depth)]
+  } catch (error) {
+    if (!(error instanceof NotXml) && !(error instanceof TypeError)) throw error
+    throw failure(code, `the payload of ${what} is no SWID manifest: ${error.message}`)
+  }
 }
 
 /** Calendar months, the last day of a shorter one where there is no such day (chrono's `checked_add_months`). */

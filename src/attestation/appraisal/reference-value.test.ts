@@ -31,7 +31,7 @@ test('messages that are malformed are refused', () => {
   for (const bad of [
     { version: '0.2.0' },
     { version: 1 },
-    { type: 'swid' },
+    { type: 'corim' },
     { type: undefined },
     { payload: undefined },
     { payload: '!' },

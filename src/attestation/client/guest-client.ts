@@ -66,7 +66,7 @@ export function guestClient(
 
   async function ask(path: string, body: Uint8Array | undefined, signal?: AbortSignal): Promise<Uint8Array> {
     const cookie = cookies.header()
-    const response = await reach(() =>
+    const response = await reach(signal, () =>
       fetch(base + path, {
         method: body ? 'POST' : 'GET',
         redirect: 'error',
@@ -78,7 +78,7 @@ export function guestClient(
         ...(signal && { signal }),
       }),
     )
-    const bytes = await reach(() => readBody(response, limits.answerBytes))
+    const bytes = await reach(signal, () => readBody(response, limits.answerBytes))
     cookies.take(response.headers.getSetCookie())
     if (response.status !== 200) throw refusal(response.status, bytes, limits)
     return bytes
@@ -109,11 +109,11 @@ export function guestClient(
 }
 
 /** Whatever goes wrong on the way is one failure with a cause; an abort stays what it is. */
-async function reach<T>(step: () => Promise<T>): Promise<T> {
+async function reach<T>(signal: AbortSignal | undefined, step: () => Promise<T>): Promise<T> {
   try {
     return await step()
   } catch (cause) {
-    if (cause instanceof SealiftError || (cause instanceof Error && cause.name === 'AbortError')) throw cause
+    if (cause instanceof SealiftError || signal?.aborted) throw cause
     throw failure('RCAR_FAILED', 'the key broker cannot be reached', { cause })
   }
 }
