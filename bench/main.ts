@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { makeCorpus } from './corpus.ts'
 import { admissionGroup } from './groups/admission.ts'
+import { attestationGroup } from './groups/attestation.ts'
 import { gateGroup } from './groups/gate.ts'
 import { logGroup } from './groups/log.ts'
 import { packGroup } from './groups/pack.ts'
@@ -53,6 +54,7 @@ try {
     verify: verifyGroup,
     gate: gateGroup,
     admission: admissionGroup,
+    attestation: attestationGroup,
   }
   for (const [name, group] of Object.entries(groups)) {
     if (!name.includes(values.only)) continue
