@@ -26,7 +26,7 @@ import {
 
 const bytes = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
 const code = (name: string) => (error: unknown) => isFailure(error, name)
-const with_ = (changed: Partial<AttestationLimits>): AttestationLimits => ({
+const limited = (changed: Partial<AttestationLimits>): AttestationLimits => ({
   ...attestationLimits,
   ...changed,
 })
@@ -93,9 +93,9 @@ test('a request for a challenge that is malformed is refused', () => {
 
 test('a message stands at the limits of size and depth, and falls one beyond', () => {
   const sent = formatAuthRequest({ version: '0.4.0', tee: 'sample' })
-  parseAuthRequest(sent, with_({ bodyBytes: sent.length }))
+  parseAuthRequest(sent, limited({ bodyBytes: sent.length }))
   assert.throws(
-    () => parseAuthRequest(sent, with_({ bodyBytes: sent.length - 1 })),
+    () => parseAuthRequest(sent, limited({ bodyBytes: sent.length - 1 })),
     code('RCAR_MESSAGE_INVALID'),
   )
   const nested = (depth: number) =>
@@ -115,7 +115,7 @@ test('a challenge', () => {
   assert.notEqual(newNonce(), newNonce())
   assert.throws(() => parseChallenge(bytes({ nonce: 1, 'extra-params': '' })), code('RCAR_MESSAGE_INVALID'))
   assert.throws(
-    () => parseChallenge(formatChallenge(challenge), with_({ nonceLength: 7 })),
+    () => parseChallenge(formatChallenge(challenge), limited({ nonceLength: 7 })),
     code('RCAR_MESSAGE_INVALID'),
   )
 })
@@ -193,9 +193,9 @@ test('composite evidence that is malformed is refused', () => {
     assert.throws(() => parseAttestationRequest(bytes(bad), '0.4.0'), code(expected), JSON.stringify(bad))
   }
   const one = bytes(evidence('{"nvidia":1,"sampledevice":2}'))
-  parseAttestationRequest(one, '0.4.0', with_({ devices: 2 }))
+  parseAttestationRequest(one, '0.4.0', limited({ devices: 2 }))
   assert.throws(
-    () => parseAttestationRequest(one, '0.4.0', with_({ devices: 1 })),
+    () => parseAttestationRequest(one, '0.4.0', limited({ devices: 1 })),
     code('RCAR_MESSAGE_INVALID'),
   )
 })
