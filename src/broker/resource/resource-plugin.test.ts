@@ -259,6 +259,31 @@ test('admins that write at once all come through, and a store in which others ar
   await assert.rejects(busy.ask('PUT', 'a/b/c', user('ada'), { body: 'x' }), failsWith('RESOURCE_BUSY'))
 })
 
+test('what does not open is replaced or removed like anything else', async () => {
+  const { ask, beneath } = world()
+  const foreign = sealedStore(beneath, newKeyring(), { name: 'main' })
+  const spoil = [
+    (key: string) => beneath.compareAndSet(key, undefined, bytes('plain')),
+    (key: string) => foreign.compareAndSet(key, undefined, bytes('foreign')),
+    async (key: string) => {
+      await ask('POST', 'a/b/good', user('ada'), { body: 'v' })
+      await beneath.compareAndSet(key, undefined, (await beneath.read('resource/a/b/good'))!.value)
+      await ask('DELETE', 'a/b/good', user('ada'))
+    },
+  ]
+  for (const act of spoil) {
+    for (const method of ['PUT', 'DELETE'] as const) {
+      await act('resource/a/b/c')
+      await assert.rejects(ask('GET', 'a/b/c', guest()), (error: unknown) => problemOf(error).status === 500)
+      await assert.rejects(ask('POST', 'a/b/c', user('rae')), failsWith('RESOURCE_FORBIDDEN'))
+      await ask(method, 'a/b/c', user('ada'), { body: 'again' })
+      if (method === 'DELETE') continue
+      assert.equal(await told(ask('GET', 'a/b/c', guest())), 'again')
+      await ask('DELETE', 'a/b/c', user('ada'))
+    }
+  }
+})
+
 test('nothing secret is in an error, and callers are told less than the log', async () => {
   const { ask, beneath } = world()
   const secret = 'planted-secret'

@@ -1,5 +1,6 @@
 import { type Json, type SecretLimits, secretLimits } from '#base/index.ts'
 import { failure as storeFailure } from '../stores/codes.ts'
+import { revisionThere } from '../stores/sealed-store.ts'
 import type { Plugin, PluginRequest, Reply, SecretStore } from '../types.ts'
 import { failure } from './codes.ts'
 import { describe, withFacts } from './describe.ts'
@@ -102,10 +103,11 @@ export function resourcePlugin(options: ResourcePluginOptions): ResourcePlugin {
       check('write', request, resolved)
     const key = keyOf(store.template, description)
     for (let attempt = 0; attempt < limits.attempts; attempt++) {
-      const stored = await store.store.read(key, signal)
-      if (value !== null) check(stored ? 'rotate' : 'write', request, resolved)
-      else if (!stored) throw failure('RESOURCE_NOT_FOUND', `there is no ${pathOf(description)}`)
-      if ((await store.store.compareAndSet(key, stored?.revision, value, signal)) !== undefined) {
+      const revision = await revisionThere(store.store, key, signal)
+      if (value !== null) check(revision === undefined ? 'write' : 'rotate', request, resolved)
+      else if (revision === undefined)
+        throw failure('RESOURCE_NOT_FOUND', `there is no ${pathOf(description)}`)
+      if ((await store.store.compareAndSet(key, revision, value, signal)) !== undefined) {
         return reply(new Uint8Array())
       }
     }

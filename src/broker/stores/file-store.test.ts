@@ -83,8 +83,12 @@ test('a file that was cut short or changed is told as damaged, without a word of
     store.read('a'),
     (error: Error) => !`${error.message}${error.stack}`.includes('planted'),
   )
-  await assert.rejects(store.compareAndSet('a', undefined, bytes('x')), failsWith('SECRET_DAMAGED'))
   await file.close()
+  assert.equal(await store.compareAndSet('a', undefined, bytes('x')), undefined)
+  const damage = await store.read('a').catch((error: unknown) => error)
+  assert.ok(isFailure(damage, 'SECRET_DAMAGED'))
+  assert.ok(await store.compareAndSet('a', damage.detail.revision as string, bytes('whole again')))
+  assert.deepEqual((await store.read('a'))?.value, bytes('whole again'))
 })
 
 test('a store that another process holds is told as busy, and free again when that one ends', async () => {

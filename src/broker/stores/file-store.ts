@@ -10,7 +10,7 @@ import {
 } from '#base/index.ts'
 import type { SecretStore, Stored } from '../types.ts'
 import { failure } from './codes.ts'
-import { formatSecretFile, parseSecretFile, secretFileHead } from './secret-file.ts'
+import { formatSecretFile, parseSecretFile, revisionOf, secretFileHead } from './secret-file.ts'
 import { checkStored, isKeyPrefix, keyNames, newRevision, pageSize } from './secret-key.ts'
 
 export interface FileStoreOptions {
@@ -65,7 +65,7 @@ export class FileSecretStore implements SecretStore {
   }
 
   /**
-   * @throws SECRET_KEY_INVALID, SECRET_VALUE_TOO_LARGE, SECRET_STORE_BUSY, SECRET_DAMAGED, DISK_FULL, FILE_SYSTEM;
+   * @throws SECRET_KEY_INVALID, SECRET_VALUE_TOO_LARGE, SECRET_STORE_BUSY, DISK_FULL, FILE_SYSTEM;
    *   after the last two the change may have come through
    */
   compareAndSet(
@@ -80,7 +80,7 @@ export class FileSecretStore implements SecretStore {
       checkStored(value)
       await before
       signal?.throwIfAborted()
-      return this.#change(path, key, expectedRevision, value, signal)
+      return this.#change(path, expectedRevision, value, signal)
     }
     const result = change()
     // A call that is refused at once must not let the next one past those that still work.
@@ -90,7 +90,6 @@ export class FileSecretStore implements SecretStore {
 
   async #change(
     path: string,
-    key: string,
     expected: string | undefined,
     value: Uint8Array | null,
     signal: AbortSignal | undefined,
@@ -102,12 +101,11 @@ export class FileSecretStore implements SecretStore {
       // What a process that was killed left: nobody else writes while the lock is held.
       for (const { name } of await fs.list(this.#new)) await fs.remove(join(this.#new, name))
       const bytes = await this.#bytes(path)
-      const stored = bytes && parseSecretFile(bytes, key)
-      if (stored?.revision !== expected) return undefined
+      if ((bytes && revisionOf(bytes)) !== expected) return undefined
       if (!(await lock.isHeld())) throw busy()
       if (value === null) {
-        if (stored) await this.#remove(path)
-        return stored?.revision
+        if (bytes) await this.#remove(path)
+        return expected
       }
       const revision = newRevision()
       await fs.makeDirectory(dirname(path))

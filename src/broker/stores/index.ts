@@ -4,6 +4,12 @@ export { dropMasterKey, type Keyring, newKeyring, rotateKeyring } from './keyrin
 export { formatKeyring, type KeyringSecret, parseKeyring } from './keyring-file.ts'
 export { MemorySecretStore } from './memory-store.ts'
 export { openPostgresStore, type PostgresSecretStore, type PostgresStoreOptions } from './postgres-store.ts'
-export { type ResealReport, reseal, type SealedStoreOptions, sealedStore } from './sealed-store.ts'
+export {
+  type ResealReport,
+  reseal,
+  revisionThere,
+  type SealedStoreOptions,
+  sealedStore,
+} from './sealed-store.ts'
 export { isKeyName, isKeyPrefix, keyNames } from './secret-key.ts'
 export { openSqliteStore, type SqliteSecretStore, type SqliteStoreOptions } from './sqlite-store.ts'

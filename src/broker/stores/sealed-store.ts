@@ -1,4 +1,4 @@
-import { isFailure, type SecretLimits, secretLimits } from '#base/index.ts'
+import { isFailure, SealiftError, type SecretLimits, secretLimits } from '#base/index.ts'
 import type { SecretStore } from '../types.ts'
 import { failure } from './codes.ts'
 import type { Keyring } from './keyring.ts'
@@ -15,7 +15,8 @@ export interface SealedStoreOptions {
  * beneath it can remove values, and put back what once was under the same key; they can read, forge and move none.
  * Keys are not encrypted. A keyring given as a function is asked for at each call, and so may be rotated meanwhile.
  *
- * Calls also fail with SECRET_NOT_SEALED, SECRET_SEALED_BY_UNKNOWN_KEY and SECRET_SEAL_BROKEN.
+ * Reading also fails with SECRET_NOT_SEALED, SECRET_SEALED_BY_UNKNOWN_KEY and SECRET_SEAL_BROKEN; the revision is in
+ * the detail, so that the value can be replaced or removed (`revisionThere`).
  */
 export function sealedStore(
   store: SecretStore,
@@ -26,7 +27,15 @@ export function sealedStore(
   return {
     async read(key, signal) {
       const stored = await store.read(key, signal)
-      return stored && { ...stored, value: openValue(ring(), { store: name, key }, stored.value) }
+      if (!stored) return undefined
+      const { value, revision } = stored
+      try {
+        return { value: openValue(ring(), { store: name, key }, value), revision }
+      } catch (error) {
+        if (!isFailure(error)) throw error
+        const { code, message, hint, detail } = error
+        throw new SealiftError(code, message, { hint, detail: { ...detail, revision } })
+      }
     },
     list: (prefix, page) => store.list(prefix, page),
     async compareAndSet(key, expectedRevision, value, signal) {
@@ -39,6 +48,24 @@ export function sealedStore(
       const sealed = value && sealValue(ring(), { store: name, key }, value)
       return store.compareAndSet(key, expectedRevision, sealed, signal)
     },
+  }
+}
+
+/**
+ * The revision of what is under a key, for whoever replaces or removes it: also where the value itself is damaged, or
+ * its seal is. Undefined where there is nothing. @throws whatever else the store does
+ */
+export async function revisionThere(
+  store: SecretStore,
+  key: string,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    return (await store.read(key, signal))?.revision
+  } catch (error) {
+    const revision = isFailure(error) ? error.detail.revision : undefined
+    if (typeof revision !== 'string') throw error
+    return revision
   }
 }
 

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { failure } from './codes.ts'
 
 // One value as a file: a line that says what it is, the revision, a digest over both and the value, the value. The
@@ -19,15 +19,27 @@ export function formatSecretFile(revision: string, value: Uint8Array): Uint8Arra
   return Buffer.concat([head, text, digestOf(text, value), value])
 }
 
-/** @throws SECRET_DAMAGED */
+/** @throws SECRET_DAMAGED, with the revision by which it can be replaced in its detail */
 export function parseSecretFile(bytes: Uint8Array, key: string): { value: Uint8Array; revision: string } {
+  if (!isWhole(bytes)) {
+    const detail = { key, revision: revisionOf(bytes) }
+    throw failure('SECRET_DAMAGED', `the file of ${key} is damaged`, { detail })
+  }
+  return { value: Uint8Array.from(bytes.subarray(secretFileHead)), revision: revisionOf(bytes) }
+}
+
+/** A digest of damaged bytes could give away what is left in them to guess, without a key. */
+const damageKey = randomBytes(32)
+
+/** The revision of a file; of a damaged one another, for this process alone. */
+export const revisionOf = (bytes: Uint8Array): string =>
+  isWhole(bytes)
+    ? Buffer.from(bytes.subarray(head.length, head.length + revisionBytes)).toString('latin1')
+    : `damaged-${createHmac('sha256', damageKey).update(bytes).digest('hex')}`
+
+function isWhole(bytes: Uint8Array): boolean {
+  if (bytes.length < secretFileHead || !head.equals(bytes.subarray(0, head.length))) return false
   const revision = bytes.subarray(head.length, head.length + revisionBytes)
   const digest = bytes.subarray(head.length + revisionBytes, secretFileHead)
-  const value = bytes.subarray(secretFileHead)
-  const isWhole =
-    bytes.length >= secretFileHead &&
-    head.equals(bytes.subarray(0, head.length)) &&
-    timingSafeEqual(digest, digestOf(revision, value))
-  if (!isWhole) throw failure('SECRET_DAMAGED', `the file of ${key} is damaged`, { detail: { key } })
-  return { value: Uint8Array.from(value), revision: Buffer.from(revision).toString('latin1') }
+  return timingSafeEqual(digest, digestOf(revision, bytes.subarray(secretFileHead)))
 }
