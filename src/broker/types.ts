@@ -8,8 +8,8 @@ export interface Stored {
 }
 
 /**
- * Where secrets lie. Keys are paths of names without `.` and `..`, checked by whoever makes them; values are bytes and
- * are never told in an error or a log. Vault, object stores and PKCS #11 must fit without a change.
+ * Where secrets lie. Keys are paths of names (`keyNames` of the stores), checked by whoever makes them and again by the
+ * store; values are bytes and are never told in an error or a log. Vault, object stores and PKCS #11 must fit without a change.
  */
 export interface SecretStore {
   read(key: string, signal?: AbortSignal): Promise<Stored | undefined>

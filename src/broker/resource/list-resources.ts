@@ -7,7 +7,7 @@ import { mayUse, type RolesOf } from './permission.ts'
 import type { UsedStore } from './resource-plugin.ts'
 import type { ResourceConfiguration, ResourceDescription } from './types.ts'
 
-export interface Listing {
+interface Listing {
   readonly used: ReadonlyMap<string, UsedStore>
   readonly configuration: ResourceConfiguration
   readonly rolesOf: RolesOf

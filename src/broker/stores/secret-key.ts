@@ -5,7 +5,7 @@ import { failure } from './codes.ts'
 const namePattern = /^[A-Za-z0-9_][A-Za-z0-9_.:@+=-]*$/
 const prefixPattern = /^[A-Za-z0-9_][A-Za-z0-9_.:@+=/-]*$/
 
-export type KeyLimits = Pick<SecretLimits, 'keyLength' | 'keyNames' | 'nameLength'>
+type KeyLimits = Pick<SecretLimits, 'keyLength' | 'keyNames' | 'nameLength'>
 
 /** Whether a text can be one name of a key. */
 export const isKeyName = (text: string, nameLength: number = secretLimits.nameLength): boolean =>
