@@ -140,6 +140,8 @@ export const limits = {
   recordedReasons: 32,
   /** Most subjects and decisions that a gate remembers. */
   rememberedVerdicts: 10_000,
+  /** Bytes of facts that it remembers: attestations can be large. */
+  rememberedEvidenceBytes: 128 * 1024 * 1024,
   /** Largest entry of the audit log (C2SP tlog-tiles: lengths are 16 bits). */
   logEntryBytes: 65_535,
   /** Largest signed note, with all its signatures, and most signatures on it (C2SP signed-note asks for 16). */

@@ -173,6 +173,19 @@ test('who asks makes another question of it where the policy looks at that, and 
   }
 })
 
+test('a predicate that no rule looks into is no part of the question, however large it is', async () => {
+  const bom = { bomFormat: 'CycloneDX', specVersion: '1.6', components: ['x'.repeat(20_000_000)] }
+  const type = 'https://cyclonedx.org/bom'
+  const wanted = { attestations: [{ type, from: [{ key: 'vendor' }] }] }
+  const { gate, audit } = await gateOf({ rules: [{ content: '**', ...wanted }] })
+  const verdict = await gate.ask(question(subject([await vendor.prove(digest, type, bom)])), signal)
+  assert.equal(verdict.allowed, true, JSON.stringify(verdict.reasons))
+  const missing = await gate.ask(question(subject([await vendor.prove(digest)])), signal)
+  assert.equal(missing.allowed, false)
+  assert.deepEqual(await replayed(audit), [])
+  await audit[Symbol.asyncDispose]()
+})
+
 test('a proof about what holds a content counts for it, and only where it does hold it', async () => {
   const { gate, audit } = await gateOf()
   const child = { mediaType, digest, size: 3 }

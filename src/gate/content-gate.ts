@@ -21,7 +21,7 @@ export interface ContentGateOptions {
   /** Which releases of whom were let in before: what shows a rollback. */
   readonly releases?: KnownReleases
   readonly now?: () => Date
-  /** Subjects and decisions that are remembered. */
+  /** Decisions that are remembered. */
   readonly remembered?: number
 }
 
@@ -43,9 +43,8 @@ export class ContentGate implements Gate {
   constructor(options: ContentGateOptions) {
     this.#options = options
     this.#now = options.now ?? (() => new Date())
-    const most = options.remembered ?? limits.rememberedVerdicts
-    this.#judged = new Remembered(most)
-    this.#decided = new Remembered(most)
+    this.#judged = new Remembered(limits.rememberedEvidenceBytes)
+    this.#decided = new Remembered(options.remembered ?? limits.rememberedVerdicts)
   }
 
   async ask(question: Question, signal: AbortSignal): Promise<Verdict> {
@@ -66,10 +65,11 @@ export class ContentGate implements Gate {
 
   #judge(subject: Subject, rules: PreparedRules, at: Date): Judged {
     const key = factsKey(subject, rules.trust.digest)
-    const known = this.#judged.get(key, at, givenAt)
+    const known = this.#judged.get(key, at)
     if (known) return known
     const judged = judgeSubject(subject, rules.trust, at)
-    this.#judged.set(key, judged)
+    // An entry weighs something even where its evidence is nothing.
+    this.#judged.set(key, judged, 1024 + judged.bytes.length)
     return judged
   }
 
@@ -81,7 +81,7 @@ export class ContentGate implements Gate {
     at: Date,
   ): { decision: Decided; remembered: boolean } {
     const key = questionKey(question, judged, releases, rules.policy)
-    const known = this.#decided.get(key, at, givenAt)
+    const known = this.#decided.get(key, at)
     if (known) return { decision: known, remembered: true }
     const evidence = question.subjects.map(({ reference }, index) => {
       const { evidence: facts, validUntil } = judged[index]!
@@ -135,8 +135,6 @@ function checkQuestion({ subjects }: Question): void {
     }
   }
 }
-
-const givenAt = ({ at }: { readonly at: Date }): Date => at
 
 /** Names the proofs by their digests: whoever made a `Proof` computed its digest from its bytes. */
 function factsKey(subject: Subject, trust: string): string {

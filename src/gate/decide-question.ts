@@ -1,6 +1,6 @@
 import type { Json } from '#base/index.ts'
 import { type Decision, decide, type Policy } from '#policy/index.ts'
-import type { SubjectEvidence } from '#trust/index.ts'
+import type { ProofFacts, SubjectEvidence } from '#trust/index.ts'
 import { overridesIn } from './override.ts'
 import type { ReleaseFacts } from './releases/known-releases.ts'
 import type { Question } from './types.ts'
@@ -34,14 +34,23 @@ function decisionInput(policy: Policy, asked: JudgedQuestion): Json {
     action,
     environment,
     ...seenBy(policy, asked),
-    subjects: evidence.map(({ reference, evidence: { subject, ...facts } }) => ({
+    subjects: evidence.map(({ reference, evidence: { subject, signatures, attestations, refused } }) => ({
       subject: { ...subject, reference },
-      ...facts,
+      signatures,
+      attestations: attestations.map((facts) => readable(policy, facts)),
+      refused,
     })),
     releases,
     overrides: evidence.flatMap(({ evidence: facts }) => overridesIn(facts)),
   }
   return input as unknown as Json
+}
+
+/** Without its predicate where no rule looks into one of its type. */
+function readable({ predicates }: Policy, facts: ProofFacts): ProofFacts {
+  if (predicates === null || predicates.includes(facts.predicateType)) return facts
+  const { predicate: _, ...rest } = facts
+  return rest
 }
 
 /** Who asks and the context, as far as the policy looks at them: the rest cannot make a difference. */

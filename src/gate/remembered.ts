@@ -1,28 +1,22 @@
-/** Answers that hold for a while: bounded, the one unused for longest goes first. */
-export class Remembered<T extends { readonly validUntil?: Date }> {
-  readonly #entries = new Map<string, T>()
-  readonly #most: number
+import { Lru } from '#base/index.ts'
 
-  constructor(most: number) {
-    this.#most = most
+/** Answers that hold for a while: bounded by their weight, the one unused for longest goes first. */
+export class Remembered<T extends { readonly at: Date; readonly validUntil?: Date }> {
+  readonly #entries: Lru<string, T>
+
+  constructor(maxWeight: number) {
+    this.#entries = new Lru(maxWeight)
   }
 
   /** What holds still at `at`. A clock that was set back before the answer was given gets none. */
-  get(key: string, at: Date, givenAt: (value: T) => Date): T | undefined {
+  get(key: string, at: Date): T | undefined {
     const value = this.#entries.get(key)
-    if (!value) return undefined
+    if (!value || ((!value.validUntil || at < value.validUntil) && at >= value.at)) return value
     this.#entries.delete(key)
-    if ((value.validUntil && at >= value.validUntil) || at < givenAt(value)) return undefined
-    this.#entries.set(key, value)
-    return value
+    return undefined
   }
 
-  set(key: string, value: T): void {
-    this.#entries.delete(key)
-    this.#entries.set(key, value)
-    if (this.#entries.size > this.#most) {
-      const [oldest] = this.#entries.keys()
-      if (oldest !== undefined) this.#entries.delete(oldest)
-    }
+  set(key: string, value: T, weight = 1): void {
+    this.#entries.set(key, value, weight)
   }
 }

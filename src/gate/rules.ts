@@ -36,9 +36,9 @@ export function prepareRules(rules: Rules): PreparedRules {
 }
 
 async function keepBoth(objects: Objects, { policy, material }: Rules) {
-  const { digest, files, data, rule, ignores } = policy
+  const { digest, files, data, rule, ignores, predicates } = policy
   const [kept, trust] = await Promise.all([
-    keepJson(objects, { digest, files, data, rule, ignores } as unknown as Json),
+    keepJson(objects, { digest, files, data, rule, ignores, predicates } as unknown as Json),
     keepJson(objects, material as unknown as Json),
   ])
   return { policy: kept, trust }

@@ -21,6 +21,8 @@ export interface CompileOptions {
   readonly rule?: string
   /** Nothing where it is not said. */
   readonly ignores?: readonly Ignorable[]
+  /** Null, which is all, where it is not said. */
+  readonly predicates?: readonly string[] | null
 }
 
 /** The rule that yields the decision of a policy in Rego. */
@@ -41,7 +43,7 @@ const minted = new WeakSet<Policy>()
  */
 export function compilePolicy(
   files: readonly PolicyFile[],
-  { data = {}, rule = decisionRule, ignores = [] }: CompileOptions = {},
+  { data = {}, rule = decisionRule, ignores = [], predicates = null }: CompileOptions = {},
   limits: PolicyLimits = policyLimits,
 ): Policy {
   const kept = files.map(({ path, text }) => Object.freeze({ path, text }))
@@ -51,7 +53,9 @@ export function compilePolicy(
     throw failure('POLICY_RULE_MISSING', `${rule} is not the path of a rule, as ${decisionRule} is`)
   }
   const { digest: engine } = engineModule()
-  const hash = createHash('sha256').update(canonicalJson({ files: kept, data, rule, ignores, engine }))
+  const hash = createHash('sha256').update(
+    canonicalJson({ files: kept, data, rule, ignores, predicates, engine }),
+  )
   const digest = `sha256:${hash.digest('hex')}`
   const policy: Policy = Object.freeze({
     digest,
@@ -59,6 +63,7 @@ export function compilePolicy(
     data,
     rule,
     ignores: [...ignores],
+    predicates: predicates && [...predicates],
   })
   const { compileInstructions: instructions, memoryBytes } = limits
   loadPolicy(policy, { instructions, memoryBytes })

@@ -19,6 +19,11 @@ export interface Policy {
    * that questions which differ in nothing else are one. Part of the digest.
    */
   readonly ignores: readonly Ignorable[]
+  /**
+   * The types of the predicates that the rules look into (an SBOM is megabytes, and few do); null for all. Others are
+   * left out of the input; that they are there is told all the same. Part of the digest.
+   */
+  readonly predicates: readonly string[] | null
 }
 
 export type Ignorable = 'principal' | 'context'

@@ -191,7 +191,9 @@ async function storedSubject(subject: RecordedSubject, recorded: SubjectEvidence
   return { digest, mediaType, reference, proofs: await proofsOf(digest), within }
 }
 
-type StoredPolicy = Pick<Policy, 'data' | 'rule' | 'ignores'> & { readonly files: readonly PolicyFile[] }
+type StoredPolicy = Pick<Policy, 'data' | 'rule' | 'ignores' | 'predicates'> & {
+  readonly files: readonly PolicyFile[]
+}
 
 function remember<K, V>(map: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
   const known = map.get(key)

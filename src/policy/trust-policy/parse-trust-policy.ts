@@ -87,7 +87,11 @@ export async function parseTrustPolicy(
   const readsClock = custom.some(({ text }) => [...wordsOf(text)].some((word) => word.text === 'time.now_ns'))
   const data = { trust_policy: compileRules(document, readsClock) }
   const ignores = ignoredBy(document)
-  const policy = compilePolicy([rulesFile, ...custom], { data, rule: trustRule, ignores }, limits)
+  const policy = compilePolicy(
+    [rulesFile, ...custom],
+    { data, rule: trustRule, ignores, predicates: readBy(document) },
+    limits,
+  )
   const revoked = (document.revoked ?? []) as unknown as PolicyRevocation[]
   return { name: document.name, policy, keys, roots, revoked }
 }
@@ -96,6 +100,15 @@ export async function parseTrustPolicy(
 function ignoredBy({ rego, rules }: TrustPolicyDocument): Ignorable[] {
   if (rego) return []
   return rules.some((rule) => rule.roles !== undefined) ? ['context'] : ['context', 'principal']
+}
+
+/** trust.rego looks into reports of vulnerabilities alone, and there only where their severity is asked for. */
+function readBy({ rego, rules }: TrustPolicyDocument): string[] | null {
+  if (rego) return null
+  const asked = rules.flatMap(({ attestations = [] }) =>
+    attestations.filter(({ maxSeverity }) => maxSeverity),
+  )
+  return [...new Set(asked.flatMap(({ type }) => predicateTypes[type] ?? [type]))].sort()
 }
 
 function refusal(path: string, yaml: YamlDocument, problems: readonly Problem[], first: Problem) {
