@@ -133,6 +133,13 @@ export class Leases {
     await this.#end(name, held.record.id, at, signal)
   }
 
+  /** Gives a lease back under which nothing was issued, if it is still so: what was asked for could not be made. */
+  async abandon({ id, name }: Lease, signal?: AbortSignal): Promise<void> {
+    const held = await this.#readName(name, signal)
+    // Whoever changed it meanwhile has a use for it.
+    if (held?.record.id === id && held.record.issued.length === 0) await this.#remove(held, signal)
+  }
+
   /** Ends whoever's lease of this name. @throws LEASE_NOT_FOUND, LEASE_BUSY */
   async revokeName(name: string, at: Date, signal?: AbortSignal): Promise<void> {
     const held = await this.#readName(name, signal)
@@ -280,14 +287,18 @@ export class Leases {
       for (const { fingerprints, until } of held.record.issued) {
         for (const fingerprint of fingerprints) await this.revocations.add(fingerprint, until, at, signal)
       }
-      if ((await this.#writeName(held, null, signal)) === undefined) return undefined
-      const pointer = await this.#records.read(addressRecords, held.record.address, signal)
-      // Where this fails another has the address already: the pointer counts for nothing without its lease.
-      if (pointer?.record.id === id) {
-        await this.#records.write(addressRecords, held.record.address, pointer, null, signal)
-      }
-      return true
+      return await this.#remove(held, signal)
     })
+  }
+
+  /** Name, then address. @returns whether the name was still as it was read */
+  async #remove(held: Held<NameRecord>, signal?: AbortSignal): Promise<boolean> {
+    const { id, address } = held.record
+    if ((await this.#writeName(held, null, signal)) === undefined) return false
+    const pointer = await this.#records.read(addressRecords, address, signal)
+    // Where this fails another has the address already: the pointer counts for nothing without its lease.
+    if (pointer?.record.id === id) await this.#records.write(addressRecords, address, pointer, null, signal)
+    return true
   }
 
   async #untilSettled<T>(

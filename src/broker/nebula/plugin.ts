@@ -93,15 +93,21 @@ async function credential(
     at,
     signal,
   )
-  const made = await leases.issue(
-    lease,
-    requestDigest(wanted, lease, issuing),
-    at,
-    () => issue(terms, issuing, wanted, lease, at),
-    // Made under the lease as it was before it was made longer: what is short of its end is made anew.
-    ({ until }) => until - at.getTime() >= durationMs / 2,
-    signal,
-  )
+  const made = await leases
+    .issue(
+      lease,
+      requestDigest(wanted, lease, issuing),
+      at,
+      () => issue(terms, issuing, wanted, lease, at),
+      // Made under the lease as it was before it was made longer: what is short of its end is made anew.
+      ({ until }) => until - at.getTime() >= durationMs / 2,
+      signal,
+    )
+    .catch(async (error: unknown) => {
+      // What the authority may not issue must not hold a name and an address.
+      await leases.abandon(lease, signal)
+      throw error
+    })
   const { certificate, key } = made.answer as { certificate: string; key: string | null }
   const caCertificates = trusted.map(nebulaPem).join('')
   return json(
