@@ -1,1 +1,7 @@
+export type * from './configuration/types.ts'
+export type * from './face.ts'
+export type * from './policies/types.ts'
+export type * from './references/types.ts'
+export type { Session, SessionStore } from './sessions/types.ts'
+export type { TokenKeys } from './token-keys/types.ts'
 export type * from './types.ts'

@@ -30,12 +30,20 @@ export interface SecretStore {
   ): Promise<string | undefined>
 }
 
+export type Claims = { readonly [name: string]: Json }
+
 /** Who asks: a guest by its token's claims, a client certificate, an admin; nobody. */
 export type Caller =
   | { readonly kind: 'anonymous' }
   | { readonly kind: 'guest'; readonly claims: Json; readonly teeKey: Json; readonly initData?: Json }
   | { readonly kind: 'certificate'; readonly identity: string; readonly claims: Json }
   | { readonly kind: 'admin'; readonly principal: Principal }
+
+/**
+ * Who a caller is by what stays the same from one attestation to the next (init-data, measurements: as configured, see
+ * `identity.ts`); undefined for nobody.
+ */
+export type IdentityOf = (caller: Caller) => string | undefined
 
 /** A request to a plugin, taken apart: what the policy sees of it is exactly this (`data.plugin`, ...). */
 export interface PluginRequest {
@@ -61,5 +69,24 @@ export interface Plugin {
   access(request: Omit<PluginRequest, 'caller'>): 'public' | 'certificate' | 'attested' | 'admin'
   /** Whether the reply is encrypted to the TEE's key. */
   encrypted(request: Omit<PluginRequest, 'caller'>): boolean
+  /**
+   * What a policy is given as `data` for this request; where it is absent, `plugin`, `resource-path` and `query` as
+   * they stand in the request. What is added stands beside these three under the plugin's name.
+   *
+   * @throws what `handle` would: a request that is none is not asked about
+   */
+  policyData?(request: Pick<PluginRequest, 'path' | 'query' | 'caller'>): Claims
   handle(request: PluginRequest, at: Date, signal: AbortSignal): Promise<Reply>
+  /** What callers are told of this plugin's failures, by their codes; all others are 'the broker failed'. */
+  readonly problems?: Problems
 }
+
+/** What a caller is told: a status of HTTP, the variant of Trustee's errors, and a text that gives nothing away. */
+export interface Problem {
+  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 429 | 500 | 503
+  /** One of Trustee's (`ErrorVariant` of the attestation room). */
+  readonly variant: string
+  readonly detail: string
+}
+
+export type Problems = Readonly<Record<string, Problem>>

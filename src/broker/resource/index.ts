@@ -6,7 +6,7 @@ export {
 } from './configuration.ts'
 export { type OpenStores, type OpenStoresOptions, openStores } from './open-stores.ts'
 export type { RolesOf } from './permission.ts'
-export { type Problem, problemOf } from './problem.ts'
+export { problems as resourceProblems } from './problems.ts'
 export {
   type Resolved,
   type ResourcePlugin,

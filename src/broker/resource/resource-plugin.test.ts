@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { parseAccessRules, rolesFor } from '#access/index.ts'
 import { isFailure, type Json, SealiftError, secretLimits } from '#base/index.ts'
+import { problemOf } from '../problem.ts'
 import { newKeyring } from '../stores/keyring.ts'
 import { MemorySecretStore } from '../stores/memory-store.ts'
 import { sealedStore } from '../stores/sealed-store.ts'
@@ -10,7 +11,7 @@ import { sealValue } from '../stores/sealed-value.ts'
 import type { Caller, PluginRequest, SecretStore } from '../types.ts'
 import { codes } from './codes.ts'
 import { parseResourceConfiguration } from './configuration.ts'
-import { problemOf } from './problem.ts'
+import { problems } from './problems.ts'
 import { resourcePlugin } from './resource-plugin.ts'
 
 const failsWith = (code: string) => (error: unknown) => isFailure(error, code)
@@ -274,7 +275,10 @@ test('what does not open is replaced or removed like anything else', async () =>
   for (const act of spoil) {
     for (const method of ['PUT', 'DELETE'] as const) {
       await act('resource/a/b/c')
-      await assert.rejects(ask('GET', 'a/b/c', guest()), (error: unknown) => problemOf(error).status === 500)
+      await assert.rejects(
+        ask('GET', 'a/b/c', guest()),
+        (error: unknown) => problemOf(error, problems).status === 500,
+      )
       await assert.rejects(ask('POST', 'a/b/c', user('rae')), failsWith('RESOURCE_FORBIDDEN'))
       await ask(method, 'a/b/c', user('ada'), { body: 'again' })
       if (method === 'DELETE') continue
@@ -308,14 +312,14 @@ test('nothing secret is in an error, and callers are told less than the log', as
     )
     assert.ok(isFailure(error))
     assert.ok(!`${inspect(error, { depth: 10 })} ${error.stack} ${JSON.stringify(error)}`.includes(secret))
-    const problem = problemOf(error)
+    const problem = problemOf(error, problems)
     assert.deepEqual([problem.status, problem.variant], [status, variant])
     assert.ok(!/main|sites|sealed|key/.test(problem.detail), 'no word of stores or seals')
   }
-  assert.equal(problemOf(new TypeError(secret)).status, 500)
+  assert.equal(problemOf(new TypeError(secret), problems).status, 500)
   for (const code of Object.keys(codes)) {
     const isOperators = code === 'RESOURCE_CONFIGURATION_INVALID'
-    assert.equal(problemOf(new SealiftError(code, '')).status === 500, isOperators, code)
+    assert.equal(problemOf(new SealiftError(code, ''), problems).status === 500, isOperators, code)
   }
 })
 

@@ -1,12 +1,13 @@
-import { type Json, type SecretLimits, secretLimits } from '#base/index.ts'
+import { type SecretLimits, secretLimits } from '#base/index.ts'
 import { failure as storeFailure } from '../stores/codes.ts'
 import { revisionThere } from '../stores/sealed-store.ts'
-import type { Plugin, PluginRequest, Reply, SecretStore } from '../types.ts'
+import type { Claims, Plugin, PluginRequest, Reply, SecretStore } from '../types.ts'
 import { failure } from './codes.ts'
 import { describe, withFacts } from './describe.ts'
 import { defaultKey, type KeyTemplate, keyOf, parseKeyTemplate } from './key-template.ts'
 import { listResources } from './list-resources.ts'
 import { mayUse, type RolesOf } from './permission.ts'
+import { problems } from './problems.ts'
 import { storeFor } from './route.ts'
 import type { ResourceConfiguration, ResourceDescription, StoreConfiguration, StoreVerb } from './types.ts'
 
@@ -46,7 +47,7 @@ export interface ResourcePlugin extends Plugin {
    * What a resource policy is given as `data`: Trustee's `plugin`, `resource-path` and `query`, and in `resource` the
    * facts and the store, so that 'this TCB may have this name' is one rule. @throws as `resolve`
    */
-  policyData(request: Pick<PluginRequest, 'path' | 'query' | 'caller'>): Json
+  policyData(request: Pick<PluginRequest, 'path' | 'query' | 'caller'>): Claims
 }
 
 /**
@@ -117,6 +118,7 @@ export function resourcePlugin(options: ResourcePluginOptions): ResourcePlugin {
   const isListing = ({ path }: Pick<PluginRequest, 'path'>) => path.length === 0
   return {
     name: 'resource',
+    problems,
     resolve,
     policyData(request) {
       const { description, store } = resolve(request)

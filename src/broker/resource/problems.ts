@@ -1,13 +1,7 @@
-import { isFailure } from '#base/index.ts'
+import type { Problems } from '../types.ts'
 
-/** What a caller is told: a status of HTTP, the variant of Trustee's errors, and a text that gives nothing away. */
-export interface Problem {
-  readonly status: 400 | 403 | 404 | 405 | 413 | 500 | 503
-  readonly variant: 'InvalidRequestPath' | 'PluginNotFound' | 'PolicyDeny' | 'PluginInternalError'
-  readonly detail: string
-}
-
-const problems: Readonly<Record<string, Problem>> = {
+/** What callers are told of this room's failures. */
+export const problems: Problems = {
   RESOURCE_PATH_INVALID: { status: 404, variant: 'InvalidRequestPath', detail: 'not a path of a resource' },
   RESOURCE_NOT_FOUND: { status: 404, variant: 'PluginInternalError', detail: 'no such resource' },
   RESOURCE_FORBIDDEN: { status: 403, variant: 'PolicyDeny', detail: 'not permitted' },
@@ -19,11 +13,3 @@ const problems: Readonly<Record<string, Problem>> = {
   RESOURCE_BUSY: { status: 503, variant: 'PluginInternalError', detail: 'busy: ask again' },
   SECRET_STORE_BUSY: { status: 503, variant: 'PluginInternalError', detail: 'busy: ask again' },
 }
-
-/** What to tell whoever asked; all that is known of the failure belongs into the log. */
-export const problemOf = (error: unknown): Problem =>
-  (isFailure(error) && Object.hasOwn(problems, error.code) && problems[error.code]) || {
-    status: 500,
-    variant: 'PluginInternalError',
-    detail: 'the broker failed',
-  }

@@ -1,0 +1,122 @@
+import type { ProtocolVersion, Tee } from '#attestation/index.ts'
+import type { ResourceConfiguration, StorePlace } from '../resource/index.ts'
+
+/** A file or, for the first line of a file, a password: never the secret itself. Relative to the configuration. */
+export type Path = string
+
+/** `broker.yaml`: one file that says all (docs/broker.md has every member, a JSON schema holds it). */
+export interface BrokerConfiguration {
+  readonly version: 1
+  /** Who issues the tokens (`iss`): an address that other services know. */
+  readonly issuer: string
+  /** Where guests ask; default 127.0.0.1:8080. */
+  readonly listen?: string
+  /** Where admins ask, another listener; absent: only `--broker DIR` administers. */
+  readonly admin?: AdminConfiguration
+  /** Of the guests' listener. Without it plain HTTP is spoken: guests encrypt what matters to their TEE's key. */
+  readonly tls?: TlsConfiguration
+  /** Policies, reference values, keys, leases: sealed under the keyring. */
+  readonly state: Exclude<StorePlace, { kind: 'given' }>
+  readonly keyring: {
+    readonly file: Path
+    readonly keyFile?: Path
+    readonly passwordFile?: Path
+  }
+  /** `memory` for one process; `postgres` (in the database of `state`) for replicas. */
+  readonly sessions?: {
+    readonly kind?: 'memory' | 'postgres'
+    readonly seconds?: number
+    readonly most?: number
+  }
+  /** The audit log: a folder, or the database of `state` for replicas. */
+  readonly audit: { readonly kind: 'files'; readonly path: Path } | { readonly kind: 'postgres' }
+  /** Evidence that is verified; nothing is by itself. */
+  readonly tees: readonly Tee[]
+  /** Versions of the protocol that are answered; all where it is not said. */
+  readonly protocols?: readonly ProtocolVersion[]
+  /** Whether guests of 0.1.x, which know nothing else, may use RSA1_5. Default false. */
+  readonly rsa1_5?: boolean
+  /** How long a token lasts. Default 300. */
+  readonly tokenSeconds?: number
+  /** JSON pointers into a token's claims that say who a guest is. Default: the digest of its init-data. */
+  readonly identity?: readonly string[]
+  /** Who may administer what: access rules (docs/access.md). */
+  readonly access: Path
+  readonly resources: Omit<ResourceConfiguration, 'version'>
+  readonly nebula?: NebulaConfiguration
+  readonly pki?: PkiConfiguration
+  /** Stores and plugins of others, by digest. */
+  readonly packages?: readonly PackageConfiguration[]
+  readonly limits?: {
+    readonly requestsPerSecond?: number
+    readonly bodyBytes?: number
+    readonly requestSeconds?: number
+    readonly concurrent?: number
+  }
+}
+
+export interface TlsConfiguration {
+  readonly certificate: Path
+  readonly key: Path
+}
+
+export interface AdminConfiguration {
+  readonly listen: string
+  readonly tls?: TlsConfiguration
+  /** Who signs with this key is this principal (`user:ada`). Tokens: EdDSA or ES256/384/512, `aud` the issuer's address. */
+  readonly keys?: readonly { readonly principal: string; readonly publicKey: Path }[]
+  /** Tokens of an identity provider: `sub` is the user, `groups` (or another claim) the groups. */
+  readonly issuers?: readonly {
+    readonly issuer: string
+    readonly audience: string
+    readonly keys: Path
+    readonly groupsClaim?: string
+  }[]
+  /** Client certificates of this authority (mutual TLS): the common name or SPIFFE ID is the `certificate:` principal. */
+  readonly clientCa?: Path
+}
+
+export interface NebulaConfiguration {
+  /** Of the first authority, made at `broker init` or with the first start; later ones by rotation. */
+  readonly name: string
+  readonly version?: 1 | 2
+  readonly curve?: 'CURVE25519' | 'P256'
+  readonly networks?: readonly string[]
+  readonly authorityDays?: number
+  readonly pool: { readonly range: string; readonly exclude?: readonly string[] }
+  readonly defaultHours?: number
+  readonly longestHours?: number
+}
+
+export interface PkiConfiguration {
+  /** In SPIFFE IDs: `spiffe://DOMAIN/...`. */
+  readonly trustDomain: string
+  readonly keys?: 'ecdsa-p256' | 'ecdsa-p384' | 'ed25519' | 'rsa-3072'
+  readonly rootDays?: number
+  readonly intermediateDays?: number
+  readonly profiles?: Readonly<Record<string, PkiProfile>>
+  /** Whether the broker itself takes its client certificates in mutual TLS instead of a session. */
+  readonly clientCertificates?: boolean
+}
+
+export interface PkiProfile {
+  readonly use: readonly ('client' | 'server')[]
+  readonly hours?: number
+  readonly longestHours?: number
+  /** Patterns of names that may be asked for; `{identity}` stands for the caller's. None where it is not said. */
+  readonly dns?: readonly string[]
+  readonly ip?: readonly string[]
+  /** Whether the certificate carries the caller's SPIFFE ID. Default true. */
+  readonly spiffe?: boolean
+}
+
+export interface PackageConfiguration {
+  /** An ES module; its default export makes a store or a plugin (`packages/types.ts`). */
+  readonly path: Path
+  /** `sha256:...` of the file; refused if it differs. */
+  readonly digest: string
+  readonly kind: 'store' | 'plugin'
+  /** The name of the store in `resources.stores` (place `given`), or of the plugin. */
+  readonly name: string
+  readonly options?: { readonly [name: string]: unknown }
+}

@@ -1,0 +1,15 @@
+import type { TokenSigner, TokenTrust } from '#attestation/index.ts'
+
+/** The keys that tokens are signed with: shared by all replicas through the state, and rotated without an interruption. */
+export interface TokenKeys {
+  /** The one that signs now. */
+  signer(at: Date): Promise<TokenSigner>
+  /** Under what tokens are taken: all keys that signed what can still be valid, and the one that will sign next. */
+  trust(at: Date): Promise<TokenTrust>
+  /** For other services: a JWK set. */
+  jwkSet(at: Date): Promise<Uint8Array>
+  /** PEM of the certificates over the keys, each followed by its chain. */
+  certificates(at: Date): Promise<string>
+  /** Makes the next key: announced at once, signing after every reader of the JWK set can have seen it. */
+  rotate(at: Date, signal?: AbortSignal): Promise<void>
+}
