@@ -1,4 +1,5 @@
 export {
+  type AppraisalEvaluation,
   type AppraisalOptions,
   appraise,
   compileAttestationPolicy,
@@ -8,6 +9,7 @@ export {
   parseReferenceValue,
   type ReferenceValue,
   type ReferenceValues,
+  referenceMember,
 } from './appraisal/index.ts'
 export {
   type Attester,

@@ -10,6 +10,7 @@ export {
 } from './error.ts'
 export type { FileEntry, FileSystem, OpenFile, OpenMode } from './file-system.ts'
 export { canonicalJson, type Json, type JsonLimits, parseJson } from './json.ts'
+export { jsonAt } from './json-pointer.ts'
 export {
   type AdmissionLimits,
   type AttestationLimits,

@@ -1,6 +1,6 @@
 // What the broker is to whoever carries requests to it: HTTP on two listeners, or a command beside its directory.
 import type { Principal } from '#access/index.ts'
-import type { PluginRequest, Reply } from './types.ts'
+import type { PluginRequest, Problems, Reply } from './types.ts'
 
 /** A request without what HTTP wraps it into. */
 export interface BrokerRequest {
@@ -27,6 +27,15 @@ export interface AdminRequest extends BrokerRequest {
   readonly principal: Principal
   /** `kbs`: a path of Trustee's protocol; `admin`: one of our own. */
   readonly api: 'kbs' | 'admin'
+}
+
+/** Answers one word of the admin API; whether the principal may was asked before. Failures have codes (`problems`). */
+export type AdminHandler = (request: AdminRequest, at: Date, signal: AbortSignal) => Promise<Reply>
+
+/** What one room gives to the admin API: handlers by the first name of the path. */
+export interface AdminHandlers {
+  readonly handlers: Readonly<Record<string, AdminHandler>>
+  readonly problems: Problems
 }
 
 export interface BrokerReply extends Reply {

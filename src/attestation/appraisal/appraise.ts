@@ -1,5 +1,5 @@
 import { attestationLimits, type Json } from '#base/index.ts'
-import { decide, type Policy } from '#policy/index.ts'
+import { type Decision, decide, type Policy } from '#policy/index.ts'
 import { failure } from '../codes.ts'
 import { isObject, member } from '../members.ts'
 import { type ClassedAppraisal, type TrustVector, trustClaims } from '../token/index.ts'
@@ -16,6 +16,18 @@ export interface NamedPolicy {
 export interface AppraisalOptions {
   /** Leaves the devices' evidence out of the token, where it is long; the policy sees it all the same. */
   readonly isTerse?: boolean
+  /** Told of each evaluation of a policy, for whoever keeps a record: whatever came of it, before it is made use of. */
+  readonly onEvaluated?: (evaluated: AppraisalEvaluation) => void
+}
+
+/** What a policy was shown about one TEE, and what it said. */
+export interface AppraisalEvaluation {
+  /** With its class: `default_cpu`. */
+  readonly policyId: string
+  readonly policy: Policy
+  /** The evidence, and the reference values as the member `referenceMember`. */
+  readonly input: { readonly [name: string]: Json }
+  readonly decision: Decision
 }
 
 /**
@@ -30,14 +42,17 @@ export function appraise(
   policyFor: (teeClass: string) => NamedPolicy | undefined,
   references: ReferenceValues,
   at: Date,
-  { isTerse = false }: AppraisalOptions = {},
+  { isTerse = false, onEvaluated }: AppraisalOptions = {},
 ): ClassedAppraisal[] {
   const { values, validUntil: referencesEnd } = valuesAt(references, at)
   return tees.map((tee) => {
     const named = policyFor(tee.class)
     if (!named) throw failed(`there is no policy for TEEs of the class ${tee.class}`)
     const evidence = annotatedEvidence(tee, runtimeData, initDataClaims)
-    const { vector, extensions } = evaluate(named.policy, { ...evidence, [referenceMember]: values }, at)
+    const input = { ...evidence, [referenceMember]: values }
+    const decision = decide(named.policy, input, at)
+    onEvaluated?.({ policyId: `${named.id}_${tee.class}`, policy: named.policy, input, decision })
+    const { vector, extensions } = read(decision)
     const ends = [tee.validUntil, referencesEnd].filter((end) => end !== undefined)
     return {
       class: tee.class,
@@ -76,8 +91,7 @@ function withoutDevices(evidence: Evidence): Evidence {
   return { ...evidence, runtime_data_claims: rest }
 }
 
-function evaluate(policy: Policy, input: Evidence, at: Date) {
-  const { allowed, reasons, outputs } = decide(policy, { ...input }, at)
+function read({ allowed, reasons, outputs }: Decision) {
   if (!allowed || !isObject(outputs)) {
     throw failed(
       `${reasons[0]?.code ?? 'POLICY_RESULT_INVALID'}: ${reasons[0]?.message ?? 'it says nothing'}`,

@@ -1,4 +1,4 @@
-import type { Json } from '#base/index.ts'
+import { type Json, jsonAt } from '#base/index.ts'
 import { failure } from '../codes.ts'
 import { isObject, type JsonObject } from '../members.ts'
 
@@ -20,21 +20,10 @@ const places: readonly string[] = [
  */
 export function teeKeyClaim(claims: JsonObject, extraPlaces: readonly string[] = []): JsonObject {
   for (const place of [...extraPlaces, ...places]) {
-    const value = at(claims, place)
+    const value = jsonAt(claims as Json, place)
     if (value === undefined) continue
     if (isObject(value)) return value
     throw failure('TOKEN_INVALID', `the TEE key of the token, at ${place}, is not an object`)
   }
   throw failure('TOKEN_INVALID', 'the token does not say the key of a TEE')
-}
-
-/** RFC 6901, over objects and lists. */
-function at(value: Json | JsonObject, pointer: string): Json | undefined {
-  let here: Json | undefined = value as Json
-  for (const part of pointer.split('/').slice(1)) {
-    const name = part.replaceAll('~1', '/').replaceAll('~0', '~')
-    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, name)) return undefined
-    here = (here as JsonObject)[name]
-  }
-  return here
 }

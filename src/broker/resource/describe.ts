@@ -1,4 +1,4 @@
-import { type Json, type SecretLimits, secretLimits } from '#base/index.ts'
+import { type Json, jsonAt, type SecretLimits, secretLimits } from '#base/index.ts'
 import type { Caller, PluginRequest } from '../types.ts'
 import { failure } from './codes.ts'
 import { matchesAny } from './pattern.ts'
@@ -90,18 +90,6 @@ function factOf(
     const whole = description[source.path]
     return source.split === undefined ? whole : whole.split(source.split)[source.at ?? 0]
   }
-  if (caller.kind === 'guest') return at(caller.initData, source.initData)
+  if (caller.kind === 'guest') return jsonAt(caller.initData, source.initData)
   return caller.kind === 'admin' ? query[name] : undefined
-}
-
-/** What a JSON pointer leads to (RFC 6901); only members of its own, and no `-`. */
-function at(value: Json | undefined, pointer: string): Json | undefined {
-  let found = value
-  for (const escaped of pointer.split('/').slice(1)) {
-    const name = escaped.replaceAll('~1', '/').replaceAll('~0', '~')
-    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, name)) return undefined
-    if (Array.isArray(found) && !/^(0|[1-9]\d{0,8})$/.test(name)) return undefined
-    found = (found as Record<string, Json>)[name]
-  }
-  return found
 }
