@@ -348,6 +348,46 @@ export const secretLimits = {
 /** The same names with any numbers. */
 export type SecretLimits = { readonly [K in keyof typeof secretLimits]: number }
 
+/** Of the broker's PKI. `*Ms` are milliseconds. */
+export const pkiLimits = {
+  /** Largest certificate request, in bytes. */
+  requestBytes: 16 * 1024,
+  /** Most names (DNS and IP together) of one certificate, longest list of them in a query, in UTF-16 units. */
+  names: 64,
+  namesLength: 8 * 1024,
+  /** Longest identity of a caller, in UTF-16 units. */
+  identityLength: 512,
+  /** Longest life of a certificate, and shortest. */
+  longestMs: 366 * 86_400_000,
+  shortestMs: 60_000,
+  /** Certificates that have not ended: of one identity, and in all (counted now and then, so a few more may be). */
+  certificatesOfOne: 256,
+  certificates: 200_000,
+  /** The count of all is taken anew after so long. */
+  countMs: 5 * 60_000,
+  /** Revoked certificates on the list of one authority. */
+  revoked: 10_000,
+  /** How long a revocation list is good; another is made at half of its time, and where something changes. */
+  revocationListMs: 24 * 60 * 60_000,
+  /** Roots, and intermediates, that are trusted at once: each rotation adds one until the old one has ended. */
+  authorities: 8,
+  /** Profiles, and patterns in one of them. */
+  profiles: 64,
+  patterns: 256,
+  /** Times that a change is tried again after others were faster. */
+  attempts: 64,
+  /** Records that have ended and are removed with one question, at most; and the least time between two removals. */
+  swept: 64,
+  sweepMs: 60_000,
+  /** Keys that one question to a store asks for. */
+  pageKeys: 1000,
+  /** Client certificates that are remembered as good for a moment. */
+  callers: 10_000,
+} as const
+
+/** The same names with any numbers. */
+export type PkiLimits = { readonly [K in keyof typeof pkiLimits]: number }
+
 /** What is taken in from guests and brokers, whoever they are: functions take it as a parameter with this as the default. */
 export const attestationLimits = {
   /** Largest body of a request (Trustee's default, 2 MB), and of an answer that a client reads. */

@@ -75,7 +75,7 @@ export interface Plugin {
    *
    * @throws what `handle` would: a request that is none is not asked about
    */
-  policyData?(request: Pick<PluginRequest, 'path' | 'query' | 'caller'>): Claims
+  policyData?(request: PluginRequest): Claims
   handle(request: PluginRequest, at: Date, signal: AbortSignal): Promise<Reply>
   /** What callers are told of this plugin's failures, by their codes; all others are 'the broker failed'. */
   readonly problems?: Problems

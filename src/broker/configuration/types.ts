@@ -91,9 +91,13 @@ export interface NebulaConfiguration {
 export interface PkiConfiguration {
   /** In SPIFFE IDs: `spiffe://DOMAIN/...`. */
   readonly trustDomain: string
+  /** Of the authorities, and of what is made for guests. Default ecdsa-p256. */
   readonly keys?: 'ecdsa-p256' | 'ecdsa-p384' | 'ed25519' | 'rsa-3072'
+  /** Default 3650. */
   readonly rootDays?: number
+  /** Default 365; another one follows by itself before it ends. */
   readonly intermediateDays?: number
+  /** By name; where there are none, `guest`: client certificates with a SPIFFE ID. */
   readonly profiles?: Readonly<Record<string, PkiProfile>>
   /** Whether the broker itself takes its client certificates in mutual TLS instead of a session. */
   readonly clientCertificates?: boolean
@@ -101,13 +105,21 @@ export interface PkiConfiguration {
 
 export interface PkiProfile {
   readonly use: readonly ('client' | 'server')[]
+  /** How long a certificate lasts where the request does not say. Default 1. */
   readonly hours?: number
+  /** How long it may last at most. Default 24, or `hours` where that is more. */
   readonly longestHours?: number
-  /** Patterns of names that may be asked for; `{identity}` stands for the caller's. None where it is not said. */
+  /**
+   * Patterns of names that may be asked for; none where it is not said. `*` stands for one whole label, `{identity}`
+   * for the caller's identity as (a part of) a label: itself where it can be one, `id-` and its hash in base32 otherwise.
+   */
   readonly dns?: readonly string[]
+  /** Addresses and ranges (`10.0.0.0/8`) of which addresses may be asked for; none where it is not said. */
   readonly ip?: readonly string[]
   /** Whether the certificate carries the caller's SPIFFE ID. Default true. */
   readonly spiffe?: boolean
+  /** Whether a DNS name belongs to one identity until the last of its certificates ends. Default false. */
+  readonly exclusiveNames?: boolean
 }
 
 export interface PackageConfiguration {

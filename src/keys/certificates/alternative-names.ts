@@ -25,6 +25,10 @@ export function encodeNames(names: AlternativeNames): Buffer[] {
   ]
 }
 
+/** GeneralNames of places on the web where something is. @throws CERTIFICATE_TERMS_INVALID */
+export const encodePlaces = (urls: readonly string[]): Buffer[] =>
+  urls.map((url) => text(kinds.uri, url, isUri(url) && /^https?:/.test(url)))
+
 /** GeneralNames that a request or a constraint holds, not checked further. @throws NotDer for other kinds */
 export function decodeNames(values: readonly DerValue[]): Required<AlternativeNames> {
   const of = (kind: number) => values.filter(({ tag }) => tag === (0x80 | kind)).map(({ content }) => content)

@@ -14,6 +14,7 @@ import {
   type CertificateUsage,
   keyIdentifier,
   leafExtensions,
+  revocationPlaces,
   subjectKey,
 } from './extensions.ts'
 import { signatureAlgorithm } from './identifiers.ts'
@@ -43,6 +44,8 @@ export interface AuthorityTerms extends Validity {
   /** How many authorities may stand between it and a leaf; any number where it is not said. */
   readonly pathLength?: number
   readonly constraints?: NameConstraints
+  /** Who it is beside its name: the SPIFFE ID of a trust domain. */
+  readonly uris?: readonly string[]
   readonly random?: Randomness
 }
 
@@ -51,7 +54,9 @@ export interface CertificateTerms extends Validity, AlternativeNames {
   readonly publicKey: PublicKey
   /** At least one for a leaf, none for an authority. */
   readonly usages?: readonly CertificateUsage[]
-  /** Set for the certificate of an authority below this one. */
+  /** Where the list of revoked certificates is found: addresses for http(s). */
+  readonly crlUrls?: readonly string[]
+  /** Set for the certificate of an authority below this one, which has no names but URIs. */
   readonly ca?: { readonly pathLength?: number; readonly constraints?: NameConstraints }
 }
 
@@ -68,7 +73,7 @@ export interface CertificateAuthority {
 
 /** A new authority that vouches for itself. @throws CERTIFICATE_TERMS_INVALID, KEY_TYPE_REFUSED, SIGNING_FAILED */
 export async function createAuthority(terms: AuthorityTerms): Promise<CertificateAuthority> {
-  const { subject, key, pathLength, constraints, random = randomBytes } = terms
+  const { subject, key, pathLength, constraints, uris, random = randomBytes } = terms
   const publicKey = publicKeyOf(key)
   const name = encodeName(subject)
   if (Object.keys(subject).length === 0) throw invalid('an authority needs a name')
@@ -79,7 +84,10 @@ export async function createAuthority(terms: AuthorityTerms): Promise<Certificat
     subject: name,
     publicKey,
     serial: newSerial(random),
-    extensions: [...authorityExtensions(checkedPathLength(pathLength), constraints), subjectKey(identifier)],
+    extensions: [
+      ...authorityExtensions({ pathLength: checkedPathLength(pathLength), constraints, uris }),
+      subjectKey(identifier),
+    ],
   })
   const fields = { subject: name, keyIdentifier: identifier, pathLength, constraints }
   return authority(certificate, key, checkedValidity(terms), fields, random)
@@ -123,7 +131,7 @@ function authority(
     publicKey,
     validity,
     async issue(terms) {
-      const { subject = {}, usages = [], ca } = terms
+      const { subject = {}, usages = [], uris, crlUrls = [], ca } = terms
       const times = checkedValidity(terms)
       if (times.notBefore < validity.notBefore || times.notAfter > validity.notAfter) {
         throw invalid('the certificate would be valid when its authority is not')
@@ -132,7 +140,7 @@ function authority(
       const isNameless = Object.keys(subject).length === 0
       if (fields.constraints) checkConstraints(fields.constraints, terms)
       const extensions = ca
-        ? authorityExtensions(pathLengthBelow(fields.pathLength, ca.pathLength), ca.constraints)
+        ? authorityExtensions({ ...ca, pathLength: pathLengthBelow(fields.pathLength, ca.pathLength), uris })
         : leafExtensions(terms.publicKey, usages, terms, isNameless)
       checkPurpose(terms, isNameless)
       return await signCertificate(signer, publicKey, {
@@ -141,7 +149,12 @@ function authority(
         subject: name,
         publicKey: terms.publicKey,
         serial: newSerial(random),
-        extensions: [...extensions, subjectKey(keyIdentifier(terms.publicKey)), authorityKey(identifier)],
+        extensions: [
+          ...extensions,
+          ...revocationPlaces(crlUrls),
+          subjectKey(keyIdentifier(terms.publicKey)),
+          authorityKey(identifier),
+        ],
       })
     },
     revocationList: (terms) => encodeRevocationList(signer, publicKey, fields.subject, identifier, terms),
@@ -152,13 +165,14 @@ function checkPurpose(
   { usages = [], ca, dnsNames = [], ipAddresses = [], uris = [], emails = [] }: CertificateTerms,
   isNameless: boolean,
 ): void {
-  const names = dnsNames.length + ipAddresses.length + uris.length + emails.length
+  const names = dnsNames.length + ipAddresses.length + emails.length
   if (ca) {
     if (isNameless) throw invalid('an authority needs a name')
-    if (usages.length + names > 0) throw invalid('an authority has neither usages nor alternative names')
+    if (usages.length + names > 0)
+      throw invalid('an authority has neither usages nor alternative names but URIs')
     return
   }
-  if (isNameless && names === 0) throw invalid('the certificate would be for nobody')
+  if (isNameless && names + uris.length === 0) throw invalid('the certificate would be for nobody')
   if (usages.length === 0) throw invalid('the certificate would be for nothing: usages are needed')
   if (usages.includes('server') && dnsNames.length + ipAddresses.length === 0) {
     throw invalid('a server needs a DNS name or an IP address: clients do not look at its subject')

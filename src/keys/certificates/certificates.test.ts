@@ -290,3 +290,17 @@ test('DER: what is written is read the same, and whatever else is read is what w
     }),
   )
 })
+
+test('an authority can say its SPIFFE trust domain, and a certificate where its revocation list is', async () => {
+  const uris = ['spiffe://shop.example']
+  const root = await createAuthority({ ...years, subject, key: privateKey, pathLength: 1, uris })
+  assert.equal(new X509Certificate(root.certificate.der).subjectAltName, 'URI:spiffe://shop.example')
+  const below = await root.issue({ ...year, subject, publicKey, uris, ca: { pathLength: 0 } })
+  assert.equal(new X509Certificate(below.der).subjectAltName, 'URI:spiffe://shop.example')
+  const crlUrls = ['http://a.example/crl', 'https://b.example/crl']
+  const text = Buffer.from((await root.issue({ ...terms, crlUrls })).der).toString('latin1')
+  for (const url of crlUrls) assert.ok(text.includes(url))
+  for (const url of ['ldap://a.example/crl', 'a.example', 'http://a b']) {
+    await assert.rejects(root.issue({ ...terms, crlUrls: [url] }), refused, url)
+  }
+})

@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto'
 import type { PublicKey } from '../types.ts'
-import { type AlternativeNames, encodeNames } from './alternative-names.ts'
-import { boolean, contextString, namedBits, octetString, oid, sequence, smallInteger } from './der.ts'
+import { type AlternativeNames, encodeNames, encodePlaces } from './alternative-names.ts'
+import {
+  boolean,
+  context,
+  contextString,
+  namedBits,
+  octetString,
+  oid,
+  sequence,
+  smallInteger,
+} from './der.ts'
 import { readBitString, readDer, readSequence } from './der-reader.ts'
 import { extensionIds, usageIds } from './identifiers.ts'
 import { encodeConstraints, type NameConstraints } from './name-constraints.ts'
@@ -23,14 +32,31 @@ export const subjectKey = (id: Uint8Array): Buffer =>
 export const authorityKey = (id: Uint8Array): Buffer =>
   extension('authorityKeyIdentifier', false, sequence(contextString(0, id)))
 
+export interface AuthorityTraits {
+  readonly pathLength?: number | undefined
+  readonly constraints?: NameConstraints | undefined
+  /** Who it is, beside its name: a SPIFFE ID without a path (X509-SVID section 3.2). */
+  readonly uris?: readonly string[] | undefined
+}
+
 /** What makes a certificate one of an authority. */
-export function authorityExtensions(pathLength: number | undefined, constraints?: NameConstraints): Buffer[] {
+export function authorityExtensions({ pathLength, constraints, uris = [] }: AuthorityTraits): Buffer[] {
   const basic = sequence(boolean(true), ...(pathLength === undefined ? [] : [smallInteger(pathLength)]))
   return [
     extension('basicConstraints', true, basic),
     extension('keyUsage', true, namedBits([5, 6])), // keyCertSign, cRLSign
     ...(constraints ? [extension('nameConstraints', true, encodeConstraints(constraints))] : []),
+    ...(uris.length > 0
+      ? [extension('subjectAlternativeName', false, sequence(...encodeNames({ uris })))]
+      : []),
   ]
+}
+
+/** Where the list is that tells whether a certificate was revoked (RFC 5280 section 4.2.1.13): one list at every place. */
+export function revocationPlaces(urls: readonly string[]): Buffer[] {
+  if (urls.length === 0) return []
+  const point = sequence(context(0, context(0, ...encodePlaces(urls))))
+  return [extension('crlDistributionPoints', false, sequence(point))]
 }
 
 /** What says for what and for whom the key of a certificate may be used. */

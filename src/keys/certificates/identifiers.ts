@@ -20,6 +20,7 @@ export const extensionIds = {
   crlNumber: '2.5.29.20',
   crlReason: '2.5.29.21',
   nameConstraints: '2.5.29.30',
+  crlDistributionPoints: '2.5.29.31',
   authorityKeyIdentifier: '2.5.29.35',
   extendedKeyUsage: '2.5.29.37',
 } as const
