@@ -16,6 +16,8 @@ export {
   type AttestationLimits,
   admissionLimits,
   attestationLimits,
+  type BrokerServerLimits,
+  brokerServerLimits,
   type LeaseLimits,
   type Limits,
   leaseLimits,

@@ -416,3 +416,64 @@ export const attestationLimits = {
 
 /** The same names with any numbers: what tests pass. */
 export type AttestationLimits = { readonly [K in keyof typeof attestationLimits]: number }
+
+/** What the key broker's listeners bear from guests and admins. `*Ms` are milliseconds. Those that an owner sets are named in docs/broker.md. */
+export const brokerServerLimits = {
+  /** Largest body of a request (Trustee's default, 2 MB). */
+  bodyBytes: 2 * 1024 * 1024,
+  /** A body over it is read to its end up to this size, so that the refusal reaches its sender. */
+  drainBytes: 8 * 1024 * 1024,
+  /** Request line and headers together: a bearer token can be long, as it carries claims about evidence. */
+  headerBytes: 64 * 1024,
+  /** Longest path and query, in characters as sent. */
+  targetLength: 8 * 1024,
+  /** Names in a path, and the longest of them, decoded, in UTF-16 units. */
+  pathNames: 32,
+  pathNameLength: 1024,
+  /** Parameters of a query, and the longest name or value, decoded, in UTF-16 units. */
+  queryParameters: 64,
+  queryLength: 1024,
+  /** Cookies of one request that are looked at. */
+  cookies: 32,
+  /** Open connections of each listener; one more is closed at once. */
+  connections: 4096,
+  /** Requests in work, for each listener; one more is answered 503. */
+  concurrent: 512,
+  /** Requests of one peer each second, and how many it may have saved up. */
+  requestsPerSecond: 1000,
+  requestBurst: 2000,
+  /** Failed authentications of one admins' peer each second, and how many it may have saved up. */
+  loginFailuresPerSecond: 1,
+  loginFailureBurst: 20,
+  /** Peers whose rates are remembered: those unseen for longest are forgotten. */
+  peers: 16_384,
+  /** A request must be whole and answered within. */
+  requestMs: 30_000,
+  /** A connection must have sent its whole request head within. */
+  headersMs: 10_000,
+  /** A connection without a request is kept for so long. */
+  keepAliveMs: 75_000,
+  /** A TLS handshake must be done within. */
+  handshakeMs: 10_000,
+  /** Whether it is ready is asked again after so long. */
+  healthMs: 1_000,
+  /** A stop waits so long for requests in work. */
+  stopMs: 10_000,
+  /** Certificates and keys are looked at again after so long. */
+  filesMs: 10_000,
+  /** Largest file with certificates or keys, most registered admin keys, and most identity providers. */
+  fileBytes: 256 * 1024,
+  adminKeys: 64,
+  issuers: 16,
+  /** Longest admin token in characters, and the most groups in it. */
+  tokenLength: 16 * 1024,
+  groups: 1000,
+  /** Longest life of an admin's token in seconds, and of one that Trustee's kbs-client makes. */
+  adminTokenSeconds: 3600,
+  kbsClientTokenSeconds: 7200,
+  /** Kinds of calls, and codes of refusals, that metrics tell apart. */
+  labels: 64,
+} as const
+
+/** The same names with any numbers. */
+export type BrokerServerLimits = { readonly [K in keyof typeof brokerServerLimits]: number }

@@ -47,12 +47,30 @@ export interface BrokerConfiguration {
   readonly pki?: PkiConfiguration
   /** Stores and plugins of others, by digest. */
   readonly packages?: readonly PackageConfiguration[]
-  readonly limits?: {
-    readonly requestsPerSecond?: number
-    readonly bodyBytes?: number
-    readonly requestSeconds?: number
-    readonly concurrent?: number
-  }
+  readonly limits?: LimitsConfiguration
+  /** Where `/metrics` is answered; default `admin`. */
+  readonly metrics?: 'guests' | 'admin' | 'none'
+}
+
+/** What the listeners bear; defaults are `brokerServerLimits` of the base room. */
+export interface LimitsConfiguration {
+  /** Of one peer (an IPv4 address, a /64 of IPv6), and how many it may have saved up (default: twice as many). More: 429. */
+  readonly requestsPerSecond?: number
+  readonly requestBurst?: number
+  /** Failed authentications of one admins' peer. More: 429. */
+  readonly loginFailuresPerSecond?: number
+  /** Largest body. More: 413. */
+  readonly bodyBytes?: number
+  /** Within which a request is whole and answered. Longer: 408 or 503. */
+  readonly requestSeconds?: number
+  /** Within which its head is there. */
+  readonly headersSeconds?: number
+  /** Requests in work, for each listener. More: 503. */
+  readonly concurrent?: number
+  /** Open connections, for each listener. */
+  readonly connections?: number
+  /** How long a stop waits for requests in work. */
+  readonly stopSeconds?: number
 }
 
 export interface TlsConfiguration {
@@ -61,11 +79,22 @@ export interface TlsConfiguration {
 }
 
 export interface AdminConfiguration {
+  /** Loopback alone where there is no `tls`. */
   readonly listen: string
   readonly tls?: TlsConfiguration
-  /** Who signs with this key is this principal (`user:ada`). Tokens: EdDSA or ES256/384/512, `aud` the issuer's address. */
-  readonly keys?: readonly { readonly principal: string; readonly publicKey: Path }[]
-  /** Tokens of an identity provider: `sub` is the user, `groups` (or another claim) the groups. */
+  /** Under which admins know it, an origin (`https://broker.example:8443`): their tokens' `aud`, beside the issuer. */
+  readonly url?: string
+  /**
+   * Who signs with this key is this principal (`user:ada`). Tokens: EdDSA, ES256/384/512 or RSA, `aud` the issuer, `url`
+   * or the listener's address, for an hour at most. `kbsClient`: also those of Trustee's kbs-client, which name no
+   * audience and last two hours; default false.
+   */
+  readonly keys?: readonly {
+    readonly principal: string
+    readonly publicKey: Path
+    readonly kbsClient?: boolean
+  }[]
+  /** Tokens of an identity provider: `sub` is the user, `groups` (or another claim) and `role` the groups; `keys` a JWK set. */
   readonly issuers?: readonly {
     readonly issuer: string
     readonly audience: string
