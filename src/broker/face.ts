@@ -35,6 +35,8 @@ export type AdminHandler = (request: AdminRequest, at: Date, signal: AbortSignal
 /** What one room gives to the admin API: handlers by the first name of the path. */
 export interface AdminHandlers {
   readonly handlers: Readonly<Record<string, AdminHandler>>
+  /** The same for Trustee's own admin calls under `/kbs/v0/` (`resource-policy`), which are no plugins. */
+  readonly kbs?: Readonly<Record<string, AdminHandler>>
   readonly problems: Problems
 }
 

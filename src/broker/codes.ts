@@ -1,0 +1,31 @@
+import { type CodeTable, failures } from '#base/index.ts'
+
+export const codes = {
+  BROKER_CONFIGURATION_INVALID: {
+    meaning: 'broker.yaml, or a file that it names, cannot be used.',
+    remedy:
+      'Correct what the message names; docs/broker.md has every member. `sealift broker check DIR` tells all at once.',
+  },
+  BROKER_POLICY_DENIED: {
+    meaning: 'The resource policy did not allow what a guest asked for, or there is none.',
+    remedy: 'Look at the entry with `sealift audit show`; change the policy if it should be allowed.',
+  },
+  BROKER_PATH_UNKNOWN: {
+    meaning: 'There is no such call, or no plugin of this name.',
+    remedy: 'Check the path; plugins are switched on in broker.yaml.',
+  },
+  BROKER_ADMIN_ONLY: {
+    meaning: 'A guest asked for what is for admins.',
+    remedy: 'Administer over the admin listener, or with `--broker DIR`.',
+  },
+  BROKER_ADMIN_DENIED: {
+    meaning: 'The access rules do not let this admin do this.',
+    remedy: 'Ask an owner for a grant on the pseudo-repository that the message names (docs/broker.md).',
+  },
+  BROKER_REQUEST_INVALID: {
+    meaning: "An admin's request is not of the form that the call takes.",
+    remedy: 'Correct what the message names.',
+  },
+} as const satisfies CodeTable
+
+export const failure = failures(codes)
