@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Workbench } from './workbench.ts'
 
@@ -10,10 +10,19 @@ const tools = /^(\.|typescript$|@typescript$|@biomejs$|esbuild$|@esbuild$|node-l
 export async function buildSealiftImage(bench: Workbench, reference: string): Promise<void> {
   const packages = readdirSync(join(root, 'node_modules')).filter((name) => !tools.test(name))
   const paths = ['src', 'package.json', ...packages.map((name) => `node_modules/${name}`)]
-  await bench.sealift([
-    ...['image', 'build', reference, '--executable', process.execPath],
-    ...paths.flatMap((path) => ['--file', `${join(root, path)}:/app/${path}`]),
-    ...['--entrypoint', process.execPath, '--entrypoint', '/app/src/cli/main.ts'],
-    ...['--user', '65532:65532', '--working-dir', '/app'],
-  ])
+  // An executable keeps its path; pods mount a folder over /tmp, where this checkout may lie.
+  const place = `/var/tmp/sealift-image-${process.pid}`
+  const node = join(place, 'node')
+  mkdirSync(place)
+  try {
+    copyFileSync(process.execPath, node)
+    await bench.sealift([
+      ...['image', 'build', reference, '--executable', node],
+      ...paths.flatMap((path) => ['--file', `${join(root, path)}:/app/${path}`]),
+      ...['--entrypoint', node, '--entrypoint', '/app/src/cli/main.ts'],
+      ...['--user', '65532:65532', '--working-dir', '/app'],
+    ])
+  } finally {
+    rmSync(place, { recursive: true })
+  }
 }
