@@ -15,12 +15,12 @@ import {
   verifyAttestation,
 } from '#attestation/index.ts'
 import type { EvaluationGate } from '#gate/index.ts'
+import { failure } from '../codes.ts'
 import type { PolicyBook } from '../policies/types.ts'
 import type { ReferenceBook } from '../references/types.ts'
 import type { Session, SessionStore } from '../sessions/types.ts'
 import type { TokenKeys } from '../token-keys/types.ts'
 import type { IdentityOf } from '../types.ts'
-import { failure } from './codes.ts'
 import { guestPrincipal } from './guest-principal.ts'
 import { type Guest, guestOf } from './tokens.ts'
 

@@ -1,15 +1,8 @@
 import { type TSchema, Type } from 'typebox'
-import { parse } from 'yaml'
 import { roles } from '#access/index.ts'
-import {
-  canonicalJson,
-  isFailure,
-  type Json,
-  parseJson,
-  type SecretLimits,
-  secretLimits,
-} from '#base/index.ts'
+import { type Json, type SecretLimits, secretLimits } from '#base/index.ts'
 import { shapeProblems, tell } from '#base/shape/index.ts'
+import { readYaml } from '../configuration/read-yaml.ts'
 import { isKeyName } from '../stores/secret-key.ts'
 import { failure } from './codes.ts'
 import { defaultKey, parseKeyTemplate } from './key-template.ts'
@@ -34,18 +27,19 @@ const fact = Type.Union([
 ])
 const facts = Type.Record(Type.String(), fact)
 const users = Type.Array(Type.Enum(['guest', 'certificate', ...roles]), { uniqueItems: true })
+/** Of stores that are opened here; `given` comes beside them. */
+export const storePlaceSchemas = [
+  object({ kind: Type.Union([Type.Literal('files'), Type.Literal('sqlite')]), path: text }),
+  object({
+    kind: Type.Literal('postgres'),
+    url: text,
+    passwordFile: optional(text),
+    name: optional(text),
+    connections: optional(Type.Integer({ minimum: 1, maximum: 100 })),
+  }),
+]
 const store = object({
-  place: Type.Union([
-    object({ kind: Type.Union([Type.Literal('files'), Type.Literal('sqlite')]), path: text }),
-    object({
-      kind: Type.Literal('postgres'),
-      url: text,
-      passwordFile: optional(text),
-      name: optional(text),
-      connections: optional(Type.Integer({ minimum: 1, maximum: 100 })),
-    }),
-    object({ kind: Type.Literal('given') }),
-  ]),
+  place: Type.Union([...storePlaceSchemas, object({ kind: Type.Literal('given') })]),
   sealed: optional(Type.Boolean()),
   key: optional(text),
   facts: optional(facts),
@@ -89,10 +83,7 @@ export function parseResourceConfiguration(
   source: string,
   limits: Bounds = secretLimits,
 ): ResourceConfiguration {
-  const bytes = Buffer.byteLength(source)
-  if (bytes > limits.configurationBytes)
-    throw invalid(`it has ${bytes} bytes, over the limit of ${limits.configurationBytes}`)
-  return checkResourceConfiguration(readYaml(source, limits.configurationBytes), limits)
+  return checkResourceConfiguration(readYaml(source, limits.configurationBytes, invalid), limits)
 }
 
 /** The same, of what was parsed already. @throws RESOURCE_CONFIGURATION_INVALID */
@@ -149,38 +140,16 @@ function checkStore(
     if (part.kind === 'fact' && !Object.hasOwn(facts, part.name) && !Object.hasOwn(common, part.name))
       throw invalid(`${where}/key: there is no fact ${part.name}`)
   }
-  if (place.kind === 'postgres') checkUrl(place.url, `${where}/place/url`)
+  if (place.kind === 'postgres') checkUrl(place.url, `${where}/place/url`, invalid)
 }
 
 /** The address is not told: it may have a password in it. */
-function checkUrl(text: string, where: string): void {
+export function checkUrl(text: string, where: string, invalid: (why: string) => Error): void {
   const url = URL.parse(text)
   if (!url || (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:'))
     throw invalid(`${where} is not postgres://USER@HOST/DATABASE`)
   if (url.password !== '' || url.searchParams.has('password'))
     throw invalid(`${where} has a password in it, which belongs into a file (passwordFile)`)
-}
-
-/** YAML with only what JSON has: no aliases, which can grow without end, and no key twice. */
-function readYaml(source: string, maxBytes: number): Json {
-  let value: unknown
-  try {
-    value = parse(source, {
-      maxAliasCount: 0,
-      prettyErrors: false,
-      strict: true,
-      uniqueKeys: true,
-      logLevel: 'error',
-    })
-  } catch (error) {
-    const { pos } = error as { pos?: readonly [number, number] }
-    throw invalid(`it is not YAML${pos ? `, line ${source.slice(0, pos[0]).split('\n').length}` : ''}`)
-  }
-  try {
-    return parseJson(canonicalJson(value ?? null), { maxBytes: 6 * maxBytes })
-  } catch (error) {
-    throw invalid(`it holds what JSON cannot${isFailure(error) ? `: ${error.message}` : ''}`)
-  }
 }
 
 const invalid = (why: string) =>

@@ -1,0 +1,73 @@
+import { type Json, type SecretLimits, secretLimits } from '#base/index.ts'
+import { shapeProblems, tell } from '#base/shape/index.ts'
+import { failure } from '../codes.ts'
+import { checkResourceConfiguration, checkUrl } from '../resource/configuration.ts'
+import { readYaml } from './read-yaml.ts'
+import { brokerConfigurationSchema } from './schema.ts'
+import type { BrokerConfiguration } from './types.ts'
+
+/** Names that packages may not take: the broker answers to them. */
+const ownNames: readonly string[] = [
+  'auth',
+  'attest',
+  'token-keys',
+  'token-certificates',
+  'resource-policy',
+  'attestation-policy',
+  'reference-value',
+  'resource',
+  'nebula-ca',
+  'pki',
+]
+
+/**
+ * `broker.yaml`. Nothing unknown is passed over, and what does not go together is refused: a session of one process
+ * beside a log of several would let a guest prove itself here and be a stranger there.
+ *
+ * @throws BROKER_CONFIGURATION_INVALID, RESOURCE_CONFIGURATION_INVALID
+ */
+export function parseBrokerConfiguration(
+  source: string,
+  limits: SecretLimits = secretLimits,
+): BrokerConfiguration {
+  const value = readYaml(source, limits.configurationBytes, invalid)
+  const problems = shapeProblems(brokerConfigurationSchema, value)
+  if (problems.length > 0) throw invalid(tell(problems))
+  const configuration = value as unknown as BrokerConfiguration
+  const { state, keyring, sessions, audit, admin, issuer } = configuration
+  checkResourceConfiguration({ version: 1, ...configuration.resources } as unknown as Json, limits)
+  if (state.kind === 'postgres') checkUrl(state.url, '/state/url', invalid)
+  if ((keyring.keyFile === undefined) === (keyring.passwordFile === undefined))
+    throw invalid('/keyring needs one of keyFile and passwordFile')
+  if (/[\p{C}\s]/u.test(issuer)) throw invalid('/issuer has white space or control characters in it')
+  if (state.kind !== 'postgres' && (sessions?.kind === 'postgres' || audit.kind === 'postgres'))
+    throw invalid('/sessions and /audit are in PostgreSQL only where /state is')
+  if (audit.kind === 'postgres' && sessions?.kind !== 'postgres')
+    throw invalid('/sessions/kind is memory while /audit is shared: replicas share both or neither')
+  if (admin && !admin.keys && !admin.issuers && admin.clientCa === undefined)
+    throw invalid('/admin lets nobody in: it has neither keys, issuers nor a clientCa')
+  checkPackages(configuration)
+  return configuration
+}
+
+function checkPackages({ packages = [], resources }: BrokerConfiguration): void {
+  const given = new Set<string>()
+  for (const [name, { place }] of Object.entries(resources.stores))
+    if (place.kind === 'given') given.add(name)
+  const seen = new Set<string>()
+  for (const [at, { kind, name }] of packages.entries()) {
+    const key = `${kind} ${name}`
+    if (seen.has(key)) throw invalid(`/packages/${at}: the ${kind} ${name} is there twice`)
+    seen.add(key)
+    if (kind === 'plugin' && ownNames.includes(name))
+      throw invalid(`/packages/${at}: ${name} is the broker's own`)
+    if (kind === 'store' && !given.delete(name))
+      throw invalid(`/packages/${at}: no store ${name} of the place \`given\` is configured`)
+  }
+  const [missing] = given
+  if (missing !== undefined)
+    throw invalid(`/resources/stores/${missing} is to be given, and no package gives it`)
+}
+
+const invalid = (why: string) =>
+  failure('BROKER_CONFIGURATION_INVALID', `the configuration of the broker is refused: ${why}`)
