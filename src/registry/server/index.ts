@@ -5,6 +5,11 @@ export { type PasswordComparer, threadComparer } from './authentication/compare-
 export { codes as serverCodes } from './codes.ts'
 export type { Sparse } from './context.ts'
 export { createRegistryServer } from './create-registry-server.ts'
+// What the house's other servers share with this one.
+export { listenAt, stopListening } from './http-server.ts'
+export { type ListenAddress, parseListenAddress } from './listen-address.ts'
 export type { RegistryServer, RegistryServerOptions, ServerAddress } from './options.ts'
 export type { Log, LogEvent } from './request-log.ts'
+export { parseTlsFiles, type TlsFiles } from './tls-files.ts'
 export type { Stamped } from './verification.ts'
+export { WatchedFiles, type WatchedFilesOptions } from './watched-files.ts'

@@ -123,7 +123,17 @@ async function receive(
   }
   const type = incoming.headers['content-type']?.split(';')[0]?.trim().toLowerCase()
   if (type !== 'application/json') throw failure('REVIEW_INVALID', 'the content type is not application/json')
-  return parseReview(await readBody(incoming, limits.reviewBytes, signal), limits)
+  const maxBytes = limits.reviewBytes
+  const body = await readBody(
+    incoming,
+    {
+      maxBytes,
+      tooLarge: () => failure('REVIEW_TOO_LARGE', `the review is over ${maxBytes} bytes`),
+      brokenOff: () => failure('REVIEW_INVALID', 'the review ended before it was whole'),
+    },
+    signal,
+  )
+  return parseReview(body, limits)
 }
 
 /** An answer in any case: whatever goes wrong with a review is a denial. */

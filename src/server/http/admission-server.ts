@@ -1,16 +1,7 @@
-import { once } from 'node:events'
-import { createServer as createPlainServer } from 'node:http'
-import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { type AdmissionLimits, admissionLimits } from '#base/index.ts'
 import { type AdmissionAppOptions, admissionApp } from './admission-app.ts'
-
-/** A certificate chain and its private key, PEM. */
-export interface ServingCertificate {
-  readonly certificate: string
-  readonly key: string
-}
+import { Listener, type ServingCertificate } from './listener.ts'
 
 export interface AdmissionServerOptions
   extends Omit<AdmissionAppOptions, 'signal' | 'stopping' | 'clientCertificates' | 'notReady'> {
@@ -23,84 +14,56 @@ export interface AdmissionServerOptions
 
 /** The webhook's socket. */
 export class AdmissionServer implements AsyncDisposable {
-  readonly #server: Server | ReturnType<typeof createPlainServer>
+  readonly #listener: Listener
   readonly #options: AdmissionServerOptions
-  readonly #limits: AdmissionLimits
-  readonly #stop = new AbortController()
-  #stopping = false
+  #closed: Promise<void> | undefined
 
   constructor(options: AdmissionServerOptions) {
     this.#options = options
-    this.#limits = options.limits ?? admissionLimits
-    const { tls, clientCa, notReady } = options
+    const { tls, clientCa, notReady, limits = admissionLimits } = options
+    this.#listener = new Listener({
+      limits: listenerLimits(limits),
+      onRequest: (request, response, awaitsContinue) => {
+        if (awaitsContinue) response.writeContinue()
+        answer(request, response)
+      },
+      ...(tls && { tls }),
+      // Probes and metrics show no certificate, so whether there is one is looked at with the review.
+      ...(clientCa !== undefined && { clientCertificates: { ca: clientCa } }),
+    })
     const app = admissionApp({
       ...options,
-      signal: this.#stop.signal,
-      stopping: () => this.#stopping,
+      signal: this.#listener.signal,
+      stopping: () => this.#listener.stopping,
       clientCertificates: clientCa !== undefined,
-      notReady: () => (this.#stopping ? 'stopping' : notReady?.()),
+      notReady: () => (this.#listener.stopping ? 'stopping' : notReady?.()),
     })
-    const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
-    const common = {
-      maxHeaderSize: 16 * 1024,
-      headersTimeout: this.#limits.reviewMs,
-      // A body that comes too slowly is given up by the review's own deadline first.
-      requestTimeout: this.#limits.reviewMs + 2_000,
-      keepAliveTimeout: 75_000,
-      connectionsCheckingInterval: 1_000,
-    }
-    this.#server = tls
-      ? createServer(
-          {
-            ...common,
-            key: tls.key,
-            cert: tls.certificate,
-            minVersion: 'TLSv1.2',
-            handshakeTimeout: this.#limits.reviewMs,
-            // Probes and metrics show no certificate, so whether there is one is looked at with the review.
-            ...(clientCa !== undefined && { requestCert: true, rejectUnauthorized: false, ca: clientCa }),
-          },
-          listener,
-        )
-      : createPlainServer(common, listener)
-    this.#server.maxConnections = this.#limits.connections
-    this.#server.on('clientError', (_, socket) => socket.destroy())
-    this.#server.on('tlsClientError', (_, socket) => socket.destroy())
+    const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   }
 
-  /** Resolves once reviews are taken. @throws what the operating system says about the address */
+  /** Resolves once reviews are taken. @throws LISTEN_FAILED */
   async listen(host: string, port: number): Promise<{ readonly url: string; readonly port: number }> {
-    this.#server.listen(port, host)
-    await once(this.#server, 'listening')
-    const address = this.#server.address() as AddressInfo
     const shown = host.includes(':') ? `[${host}]` : host
-    const url = `${this.#options.tls ? 'https' : 'http'}://${shown}:${address.port}`
+    const { port: taken } = await this.#listener.listen(`${shown}:${port}`)
+    const url = `${this.#options.tls ? 'https' : 'http'}://${shown}:${taken}`
     this.#options.log({ event: 'listening', level: 'info', address: url })
-    return { url, port: address.port }
+    return { url, port: taken }
   }
 
   /** From the next connection on. */
-  use({ certificate, key }: ServingCertificate): void {
-    if ('setSecureContext' in this.#server) {
-      const { clientCa } = this.#options
-      const ca = clientCa === undefined ? {} : { ca: clientCa }
-      this.#server.setSecureContext({ key, cert: certificate, minVersion: 'TLSv1.2', ...ca })
-    }
+  use(serving: ServingCertificate): void {
+    this.#listener.use(serving)
   }
 
   /** Takes no more connections, and waits for the reviews under way: for a while. */
-  async close(): Promise<void> {
-    if (this.#stopping) return
-    this.#stopping = true
+  close(): Promise<void> {
+    this.#closed ??= this.#finish()
+    return this.#closed
+  }
+
+  async #finish(): Promise<void> {
     this.#options.log({ event: 'stopping', level: 'info' })
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    this.#server.closeIdleConnections()
-    const giveUp = setTimeout(() => {
-      this.#stop.abort()
-      setTimeout(() => this.#server.closeAllConnections(), 500).unref()
-    }, this.#limits.stopMs)
-    await closed
-    clearTimeout(giveUp)
+    await this.#listener.close()
     this.#options.log({ event: 'stopped', level: 'info' })
   }
 
@@ -108,3 +71,14 @@ export class AdmissionServer implements AsyncDisposable {
     return this.close()
   }
 }
+
+/** A body that comes too slowly is given up by the review's own deadline first. */
+const listenerLimits = ({ reviewMs, connections, stopMs }: AdmissionLimits) => ({
+  headerBytes: 16 * 1024,
+  headersMs: reviewMs,
+  wholeRequestMs: reviewMs + 2_000,
+  keepAliveMs: 75_000,
+  handshakeMs: reviewMs,
+  connections,
+  stopMs,
+})

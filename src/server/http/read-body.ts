@@ -1,38 +1,60 @@
 import type { IncomingMessage } from 'node:http'
-import { failure } from '../codes.ts'
+
+export interface BodyTerms {
+  readonly maxBytes: number
+  /**
+   * A body over `maxBytes` is still read, and forgotten, to its end up to this size: whoever sends it would not see the
+   * refusal otherwise. Default: `maxBytes`.
+   */
+  readonly drainBytes?: number
+  /** What is thrown for more bytes than `maxBytes`, and for a body that breaks off. */
+  readonly tooLarge: () => Error
+  readonly brokenOff: () => Error
+}
+
+const none = new Uint8Array()
+
+/** Whether a body can follow the head (RFC 9112 section 6.3). */
+export const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
 
 /**
  * The whole body, in memory. Stops reading at the limit, and when the signal says so.
  *
- * @throws REVIEW_TOO_LARGE, REVIEW_INVALID, or the signal's reason
+ * @throws what `terms` says, or the signal's reason; the request is unread then (`complete` is false) unless drained
  */
-export async function readBody(
+export function readBody(
   incoming: IncomingMessage,
-  maxBytes: number,
+  { maxBytes, drainBytes = maxBytes, tooLarge, brokenOff }: BodyTerms,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const tooLarge = () => failure('REVIEW_TOO_LARGE', `the review is over ${maxBytes} bytes`)
-  if (Number(incoming.headers['content-length'] ?? 0) > maxBytes) throw tooLarge()
-  const parts: Buffer[] = []
+  if (!hasBody(incoming)) return Promise.resolve(none)
+  const declared = Number(incoming.headers['content-length'] ?? 0)
+  if (declared > Math.max(maxBytes, drainBytes)) return Promise.reject(tooLarge())
+  let parts: Buffer[] = []
   let length = 0
   return new Promise((resolve, reject) => {
-    const settle = (act: () => void) => {
+    const settle = () => {
       signal.removeEventListener('abort', onAbort)
       incoming.off('data', onData).off('end', onEnd).off('error', onError).off('close', onError)
-      act()
     }
-    const fail = (error: unknown) =>
-      settle(() => {
-        incoming.pause()
-        reject(error)
-      })
+    const fail = (error: unknown) => {
+      settle()
+      incoming.pause()
+      reject(error)
+    }
     const onAbort = () => fail(signal.reason)
-    const onError = () => fail(failure('REVIEW_INVALID', 'the review ended before it was whole'))
-    const onEnd = () => settle(() => resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts)))
+    const onError = () => fail(brokenOff())
+    const onEnd = () => {
+      if (length > maxBytes) return fail(tooLarge())
+      settle()
+      resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts))
+    }
     const onData = (part: Buffer) => {
       length += part.length
-      if (length > maxBytes) return fail(tooLarge())
-      parts.push(part)
+      if (length <= maxBytes) parts.push(part)
+      else if (length > drainBytes) fail(tooLarge())
+      else parts = []
     }
     if (signal.aborted) return onAbort()
     signal.addEventListener('abort', onAbort, { once: true })
