@@ -28,7 +28,7 @@ const house: Readonly<Record<string, Room>> = {
   broker: { floor: 6, packages: ['jose', 'typebox', 'postgres', 'yaml'] },
   server: {
     floor: 7,
-    packages: ['@hono/node-server', 'hono', '@kubernetes/client-node', 'typebox'],
+    packages: ['@hono/node-server', 'hono', '@kubernetes/client-node', 'jose', 'typebox'],
   },
   cli: { floor: 8, packages: ['@stricli/core', 'yaml', 'typebox', 'pino'] },
 }

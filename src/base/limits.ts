@@ -307,6 +307,11 @@ export const leaseLimits = {
   /** Largest Nebula certificate (its own limit), and the most networks and groups in one. */
   certificateBytes: 65_536,
   certificateEntries: 1024,
+  /** Most groups and routed networks that one request asks for, and the longest group, in UTF-16 units. */
+  requestEntries: 64,
+  groupLength: 128,
+  /** Most authorities at a time: announced, issuing, trusted, and ended lately. */
+  authorities: 8,
   /** What opening an encrypted key may cost: argon2id's memory in KiB, its passes and lanes. Nebula's own are 2 GiB, 1 and 4. */
   argonKibibytes: 2 * 1024 * 1024,
   argonPasses: 16,
@@ -444,7 +449,7 @@ export const brokerServerLimits = {
   requestBurst: 2000,
   /** Failed authentications of one admins' peer each second, and how many it may have saved up. */
   loginFailuresPerSecond: 1,
-  loginFailureBurst: 20,
+  loginFailureBurst: 100,
   /** Peers whose rates are remembered: those unseen for longest are forgotten. */
   peers: 16_384,
   /** A request must be whole and answered within. */
@@ -477,3 +482,23 @@ export const brokerServerLimits = {
 
 /** The same names with any numbers. */
 export type BrokerServerLimits = { readonly [K in keyof typeof brokerServerLimits]: number }
+
+/** What a key broker keeps. Functions take it as a parameter with this as the default. */
+export const brokerLimits = {
+  /** Sessions of guests, and how long one lasts (Trustee's default). */
+  sessions: 200_000,
+  sessionSeconds: 300,
+  /** How long a token lasts, and what its keys are told ahead of their first use. */
+  tokenSeconds: 300,
+  /** Tokens whose claims are remembered, by what they weigh. */
+  rememberedTokenBytes: 64 * 1024 * 1024,
+  /** Versions of one policy that are kept, the files of one, and the longest name of a policy. */
+  policyVersions: 100,
+  policyNameLength: 128,
+  /** Recorded requests that a policy is tried against, and of those that would change, as many are told. */
+  triedRequests: 1000,
+  toldChanges: 100,
+} as const
+
+/** The same names with any numbers. */
+export type BrokerLimits = { readonly [K in keyof typeof brokerLimits]: number }

@@ -1,3 +1,4 @@
+export { type AdminTokenTerms, adminToken } from './admin-token.ts'
 export type * from './configuration/types.ts'
 export type * from './face.ts'
 export type * from './policies/types.ts'

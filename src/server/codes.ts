@@ -51,6 +51,64 @@ export const codes = {
     meaning: 'The kept authority and certificate of the webhook cannot be read.',
     remedy: 'Delete the Secret or the state directory: a new authority is made and made known.',
   },
+  BROKER_TARGET_INVALID: {
+    meaning:
+      'The path of a request to the key broker is not one: empty names, dots, hidden slashes, too long.',
+    remedy: 'Ask for /kbs/v0/CALL/..., with every name percent-encoded by itself.',
+  },
+  BROKER_QUERY_INVALID: {
+    meaning: 'The query of a request to the key broker cannot be read, or has too many parameters.',
+    remedy: 'Write NAME=VALUE joined by &, percent-encoded UTF-8.',
+  },
+  BROKER_METHOD_REFUSED: {
+    meaning: 'The key broker does not answer this method of HTTP.',
+    remedy: 'Use GET, POST, PUT or DELETE.',
+  },
+  BROKER_BODY_TOO_LARGE: {
+    meaning: 'The body of a request to the key broker is over its limit.',
+    remedy: 'Send less, or raise `limits.bodyBytes`.',
+  },
+  BROKER_BODY_BROKEN: {
+    meaning: 'The body of a request to the key broker ended before it was whole.',
+    remedy: 'Try again; look at what lies between the client and the broker.',
+  },
+  BROKER_BODY_SLOW: {
+    meaning: 'The body of a request to the key broker did not come in time.',
+    remedy: 'Look at the network; raise `limits.requestSeconds` if it is this slow.',
+  },
+  BROKER_TIMEOUT: {
+    meaning: 'The key broker had no answer in time.',
+    remedy: 'Look at how fast its stores answer; raise `limits.requestSeconds` if they must be this slow.',
+  },
+  BROKER_BUSY: {
+    meaning: 'The key broker has as many requests in work as it bears.',
+    remedy: 'Try again; run more replicas, or raise `limits.concurrent`.',
+  },
+  BROKER_STOPPING: {
+    meaning: 'The key broker stops, and gave up what was still in work.',
+    remedy: 'Ask another replica, or again once it is back.',
+  },
+  BROKER_RATE_EXCEEDED: {
+    meaning: 'A peer asks the key broker more often than it may.',
+    remedy:
+      'Wait as long as Retry-After says; raise `limits.requestsPerSecond` where many guests share an address.',
+  },
+  BROKER_LOGINS_EXCEEDED: {
+    meaning: "Too many requests of a peer to the admins' listener did not prove who sent them.",
+    remedy: 'Wait as long as Retry-After says, and look at which client uses a wrong key.',
+  },
+  BROKER_ADMIN_UNKNOWN: {
+    meaning: "A request to the admins' listener does not prove who sent it.",
+    remedy: 'The log says why; check the key, the audience, the clock, and the certificate.',
+  },
+  BROKER_ADMIN_UNPROTECTED: {
+    meaning: "The admins' listener is to speak plain HTTP on an address that others reach.",
+    remedy: 'Give `admin.tls`, or listen on 127.0.0.1 or [::1].',
+  },
+  BROKER_ADMIN_KEYS_INVALID: {
+    meaning: "A key, a JWK set or an authority of the admins' listener cannot be used.",
+    remedy: 'Correct what the message names; docs/broker.md has every member of `admin`.',
+  },
 } as const satisfies CodeTable
 
 export const failure = failures(codes)

@@ -1,5 +1,7 @@
 export { Admission, type AdmissionOptions, type Rules as AdmissionRules } from './admission/admission.ts'
 export { type AdmissionService, type AdmissionServiceOptions, startAdmission } from './admission-service.ts'
+export type { BrokerEvent, BrokerLog } from './broker/broker-log.ts'
+export { type BrokerServer, type BrokerServerOptions, startBrokerServer } from './broker/broker-server.ts'
 export { certificateMaker } from './certificates/certificate-maker.ts'
 export { directoryStore } from './certificates/directory-store.ts'
 export { codes } from './codes.ts'

@@ -1,4 +1,4 @@
-import { constants } from 'node:crypto'
+import { constants, randomBytes } from 'node:crypto'
 import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { Socket } from 'node:net'
@@ -104,9 +104,13 @@ export class Listener implements AsyncDisposable {
   }
 
   /** From the next connection on. */
-  use({ certificate, key }: ServingCertificate, clientCa?: string | Buffer): void {
+  use({ certificate, key, clientCa }: ServingCertificate & { readonly clientCa?: string | Buffer }): void {
     if (!('setSecureContext' in this.#server)) return
-    this.#server.setSecureContext({ ...this.#tls, key, cert: certificate, ...(clientCa && { ca: clientCa }) })
+    const context = { ...this.#tls, key, cert: certificate }
+    // Sessions that were proved under the authorities of before are not resumed.
+    const proofs = clientCa && { ca: clientCa, ticketKeys: randomBytes(48) }
+    this.#server.setSecureContext({ ...context, ...proofs })
+    if (clientCa) this.#server.closeIdleConnections()
   }
 
   /** Takes no more connections and waits for requests in work: for a while. Answers then carry `Connection: close`. */
