@@ -23,9 +23,6 @@ export interface Challenge {
 }
 
 const code = 'RCAR_MESSAGE_INVALID'
-/** What a guest of our own says that it can hash with; all that Trustee's say. */
-const hashAlgorithms = ['sha256', 'sha384', 'sha512', 'sm3']
-
 /** @throws RCAR_MESSAGE_INVALID, RCAR_VERSION_UNKNOWN, TEE_UNKNOWN */
 export function parseAuthRequest(
   bytes: Uint8Array,
@@ -43,7 +40,8 @@ export function parseAuthRequest(
 
 /** As a guest of that version sends it. */
 export function formatAuthRequest({ version, tee }: Pick<AuthRequest, 'version' | 'tee'>): Uint8Array {
-  const parameters = protocolOf(version).textParameters ? '' : { 'supported-hash-algorithms': hashAlgorithms }
+  const { textParameters, hashAlgorithms } = protocolOf(version)
+  const parameters = textParameters ? '' : { 'supported-hash-algorithms': hashAlgorithms }
   return encode({ version, tee, 'extra-params': parameters })
 }
 

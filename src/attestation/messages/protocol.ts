@@ -12,6 +12,8 @@ export interface Protocol {
   readonly evidenceAsText: boolean
   /** `extra-params` is text and never an object. */
   readonly textParameters: boolean
+  /** What guests of the version say that they can hash with. */
+  readonly hashAlgorithms: readonly string[]
   /** `legacy`: protected header in plain JSON that nothing authenticates, the tag behind the ciphertext; `rfc7516` else. */
   readonly encryption: 'legacy' | 'rfc7516'
   readonly keys: readonly TeeKeyAlgorithm[]
@@ -29,6 +31,7 @@ const protocols: ReadonlyMap<string, Protocol> = new Map(
         attestation: 'flat',
         evidenceAsText: true,
         textParameters: true,
+        hashAlgorithms: [],
         encryption: 'legacy',
         keys: ['RSA1_5'],
       },
@@ -37,6 +40,7 @@ const protocols: ReadonlyMap<string, Protocol> = new Map(
         attestation: 'flat',
         evidenceAsText: false,
         textParameters: false,
+        hashAlgorithms: ['sha256', 'sha384', 'sha512'],
         encryption: 'legacy',
         keys: ['RSA1_5'],
       },
@@ -45,6 +49,7 @@ const protocols: ReadonlyMap<string, Protocol> = new Map(
         attestation: 'flat',
         evidenceAsText: false,
         textParameters: false,
+        hashAlgorithms: ['sha256', 'sha384', 'sha512'],
         encryption: 'rfc7516',
         keys: ['ECDH-ES+A256KW', 'RSA-OAEP-256'],
       },
@@ -53,6 +58,7 @@ const protocols: ReadonlyMap<string, Protocol> = new Map(
         attestation: 'composite',
         evidenceAsText: false,
         textParameters: false,
+        hashAlgorithms: ['sha256', 'sha384', 'sha512', 'sm3'],
         encryption: 'rfc7516',
         keys: ['ECDH-ES+A256KW', 'RSA-OAEP-256', 'ML-KEM-768+A192KW'],
       },

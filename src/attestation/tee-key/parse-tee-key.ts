@@ -58,6 +58,12 @@ export function parseTeeKey(
   }
 }
 
+/**
+ * The version of the protocol to answer in where a key is all that is known, as where a guest shows a token and has no
+ * session: RSA1_5 is of 0.1.x, which has nothing else, and from 0.2.0 on all replies have one form.
+ */
+export const versionOfKey = ({ alg }: JsonObject): ProtocolVersion => (alg === 'RSA1_5' ? '0.1.1' : '0.4.0')
+
 const keyTypes: Readonly<Record<TeeKeyAlgorithm, string>> = {
   'ECDH-ES+A256KW': 'EC',
   'RSA-OAEP-256': 'RSA',
