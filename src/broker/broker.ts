@@ -1,4 +1,4 @@
-import { encryptTo, type ProtocolVersion } from '#attestation/index.ts'
+import { encryptTo, type ProtocolVersion, versionOfKey } from '#attestation/index.ts'
 import { Administration, type AdministrationParts } from './admin/administration.ts'
 import { failure } from './codes.ts'
 import type { AdminRequest, BrokerFace, BrokerReply, GuestRequest } from './face.ts'
@@ -148,9 +148,9 @@ export class Broker implements BrokerFace {
     const session = access === 'attested' ? await this.#sessionOf(sessionId, at, signal) : undefined
     const token = session ? session.token : access === 'attested' ? bearer : undefined
     if (token !== undefined) {
-      // Only the newest version's clients ask with a bearer token.
-      const version = session?.version ?? '0.4.0'
-      const guest = await this.#tokens.read(token, at, { version, allowRsa15 })
+      const guest = await this.#tokens.read(token, at, { version: session?.version, allowRsa15 })
+      // Guests of every version may show a token without a session (passport mode): its key tells the version.
+      const version = session?.version ?? versionOfKey(guest.teeKeyJwk)
       return { caller: callerOf(guest), guest, version }
     }
     const caller = certificate && (await certificateCaller?.(certificate, at))

@@ -5,6 +5,7 @@ import {
   type TeeKey,
   teeKeyClaim,
   verifyToken,
+  versionOfKey,
 } from '#attestation/index.ts'
 import { brokerLimits, type Json, jsonAt, Lru } from '#base/index.ts'
 import type { TokenKeys } from '../token-keys/types.ts'
@@ -39,7 +40,8 @@ export function callerOf({ claims, teeKeyJwk }: Guest): Caller {
 }
 
 export interface ReadTokenOptions {
-  readonly version: ProtocolVersion
+  /** Of the session; where there is none, the key tells. */
+  readonly version: ProtocolVersion | undefined
   readonly allowRsa15: boolean
 }
 
@@ -63,7 +65,8 @@ export class Tokens {
     const known = this.#known.get(token)
     const isGood = known?.trust === trust && known.guest.expires > at
     const guest = isGood ? known.guest : guestOf(verifyToken(token, trust, at).claims)
-    const teeKey = guest.teeKey ?? parseTeeKey(guest.teeKeyJwk, options.version, options)
+    const version = options.version ?? versionOfKey(guest.teeKeyJwk)
+    const teeKey = guest.teeKey ?? parseTeeKey(guest.teeKeyJwk, version, options)
     const whole = { ...guest, teeKey }
     if (!isGood || !guest.teeKey) this.#set(token, whole, trust)
     return whole
