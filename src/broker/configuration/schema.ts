@@ -41,6 +41,7 @@ const nebula = object({
   curve: optional(Type.Union([Type.Literal('CURVE25519'), Type.Literal('P256')])),
   networks: optional(texts),
   authorityDays: optional(days),
+  announceHours: optional(Type.Number({ minimum: 0, maximum: 8760 })),
   pool: object({ range: text, exclude: optional(texts) }),
   defaultHours: optional(hours),
   longestHours: optional(hours),

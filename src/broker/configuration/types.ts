@@ -108,12 +108,21 @@ export interface AdminConfiguration {
 export interface NebulaConfiguration {
   /** Of the first authority, made at `broker init` or with the first start; later ones by rotation. */
   readonly name: string
+  /** Default 1, which every Nebula reads; 2 where the pool is of IPv6. */
   readonly version?: 1 | 2
+  /** Default CURVE25519. */
   readonly curve?: 'CURVE25519' | 'P256'
+  /** What the authority may issue at all; the pool's range where it is not said. */
   readonly networks?: readonly string[]
+  /** Default 1095; another one follows by itself before it ends. */
   readonly authorityDays?: number
+  /** For so long a new authority is trusted before it issues: nodes fetch it meanwhile. Default 24. */
+  readonly announceHours?: number
+  /** Addresses that are given, with the length of the whole overlay network; some are not. */
   readonly pool: { readonly range: string; readonly exclude?: readonly string[] }
+  /** How long a credential lasts where the request does not say. Default 24. */
   readonly defaultHours?: number
+  /** Default 8760. */
   readonly longestHours?: number
 }
 

@@ -190,10 +190,10 @@ export class LeaseRecords {
     return await this.#store.compareAndSet(this.#key(kind, segment), held?.revision, value, signal)
   }
 
-  /** Segments of one kind in byte order, page by page. */
-  async *segments<T>(kind: RecordKind<T>, pageKeys: number): AsyncGenerator<string> {
+  /** Segments of one kind in byte order, page by page, after one of them where it is given. */
+  async *segments<T>(kind: RecordKind<T>, pageKeys: number, behind?: string): AsyncGenerator<string> {
     const prefix = this.#key(kind, '')
-    for (let after: string | undefined; ; ) {
+    for (let after = behind === undefined ? undefined : prefix + behind; ; ) {
       const page = await this.#store.list(prefix, { limit: pageKeys, ...(after !== undefined && { after }) })
       for (const key of page) yield key.slice(prefix.length)
       after = page.at(-1)

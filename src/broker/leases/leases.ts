@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { type LeaseLimits, leaseLimits } from '#base/index.ts'
 import type { SecretStore } from '../types.ts'
 import { failure } from './codes.ts'
+import { isHostName } from './host-name.ts'
 import {
   type AddressRecord,
   addressRecords,
+  type BarredRecord,
   barredRecords,
   type Held,
   type IssuedRecord,
@@ -24,6 +26,8 @@ export interface LeasesTerms {
   readonly pool: AddressPool
   /** For so long after its end a lease is not given to another: what clocks of replicas may differ by. */
   readonly graceMs?: number
+  /** For so long a list of what was revoked may be told again without a look at the store: default 0. */
+  readonly refreshMs?: number
   readonly random?: (bytes: number) => Uint8Array
   readonly limits?: LeaseLimits
 }
@@ -76,7 +80,7 @@ export class Leases {
       `${terms.prefix}/${terms.pool.name}`,
       this.#limits.recordBytes,
     )
-    this.revocations = new RevocationList(this.#records, this.#limits)
+    this.revocations = new RevocationList(this.#records, this.#limits, terms.refreshMs)
   }
 
   /**
@@ -173,9 +177,21 @@ export class Leases {
     })
   }
 
-  /** The leases that are running, in no order that means anything. */
-  async *running(at: Date, signal?: AbortSignal): AsyncGenerator<Lease> {
-    for await (const { record } of this.#names(signal)) {
+  /** Holders that were revoked, and why. */
+  async *barred(signal?: AbortSignal): AsyncGenerator<BarredRecord> {
+    for await (const segment of this.#records.segments(barredRecords, this.#limits.pageKeys)) {
+      signal?.throwIfAborted()
+      const held = await this.#records.read(barredRecords, segment, signal)
+      if (held) yield held.record
+    }
+  }
+
+  /**
+   * The leases that are running, in an order that means nothing and stays the same; after that of a name, where one is
+   * given, whether it is there or not.
+   */
+  async *running(at: Date, after?: string, signal?: AbortSignal): AsyncGenerator<Lease> {
+    for await (const { record } of this.#names(signal, after)) {
       if (record.until > at.getTime() && record.settled) yield this.#leaseOf(record)
     }
   }
@@ -203,7 +219,9 @@ export class Leases {
     if (running && running.holder !== holder) {
       throw failure('LEASE_NAME_TAKEN', `${JSON.stringify(name)} belongs to another holder`)
     }
-    if (held && running && (await this.#isBacked(running, signal))) {
+    // An address that the pool no longer gives is not given for longer: its holder gets another.
+    const isOurs = running && this.pool.has(BigInt(`0x${running.address}`))
+    if (held && isOurs && (await this.#isBacked(running, signal))) {
       if (address !== undefined && this.#segment(address) !== running.address) {
         throw failure('LEASE_ADDRESS_DIFFERS', `${JSON.stringify(name)} has another address`)
       }
@@ -314,8 +332,9 @@ export class Leases {
     throw failure('LEASE_BUSY', `others kept changing ${JSON.stringify(name)}`)
   }
 
-  async *#names(signal?: AbortSignal): AsyncGenerator<Held<NameRecord>> {
-    for await (const segment of this.#records.segments(nameRecords, this.#limits.pageKeys)) {
+  async *#names(signal?: AbortSignal, after?: string): AsyncGenerator<Held<NameRecord>> {
+    const behind = after === undefined ? undefined : segmentOf(after.toLowerCase())
+    for await (const segment of this.#records.segments(nameRecords, this.#limits.pageKeys, behind)) {
       signal?.throwIfAborted()
       const held = await this.#records.read(nameRecords, segment, signal)
       if (held) yield held
@@ -324,17 +343,15 @@ export class Leases {
 
   #check({ holder, name, address, durationMs }: LeaseRequest): void {
     const { nameLength, holderLength, leaseMs } = this.#limits
-    const labels = /^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/
-    const reason =
-      name.length > nameLength || !name.split('.').every((label) => labels.test(label))
-        ? 'the name is none that a host can have'
-        : holder.length === 0 || holder.length > holderLength || !holder.isWellFormed()
-          ? 'the holder has no identity that can be used'
-          : !Number.isSafeInteger(durationMs) || durationMs < 1000 || durationMs > leaseMs
-            ? `a lease is for 1 s to ${leaseMs / 1000} s`
-            : address !== undefined && !this.pool.has(address)
-              ? 'the address is none that the pool gives'
-              : undefined
+    const reason = !isHostName(name, nameLength)
+      ? 'the name is none that a host can have'
+      : holder.length === 0 || holder.length > holderLength || !holder.isWellFormed()
+        ? 'the holder has no identity that can be used'
+        : !Number.isSafeInteger(durationMs) || durationMs < 1000 || durationMs > leaseMs
+          ? `a lease is for 1 s to ${leaseMs / 1000} s`
+          : address !== undefined && !this.pool.has(address)
+            ? 'the address is none that the pool gives'
+            : undefined
     if (reason !== undefined) throw failure('LEASE_REQUEST_INVALID', reason)
   }
 
@@ -366,8 +383,8 @@ export class Leases {
   #segment = (address: bigint) => address.toString(16).padStart(addressBits(this.pool.range.family) / 4, '0')
 
   #leaseOf({ id, name, holder, address, from, until }: NameRecord): Lease {
-    const { family, bits } = this.pool.range
-    const network = { family, bits, address: BigInt(`0x${address}`) }
+    const family = address.length === 8 ? 4 : 6
+    const network: Network = { family, bits: this.pool.range.bits, address: BigInt(`0x${address}`) }
     return { id, name, holder, network, from: new Date(from), until: new Date(until) }
   }
 }

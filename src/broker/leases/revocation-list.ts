@@ -1,15 +1,19 @@
 import type { LeaseLimits } from '#base/index.ts'
+import { Remembered } from '../remembered.ts'
 import { failure } from './codes.ts'
-import { type LeaseRecords, revokedRecords } from './lease-records.ts'
+import { type LeaseRecords, type RevokedRecord, revokedRecords } from './lease-records.ts'
 
 /** Fingerprints of what was revoked and would otherwise still be good. */
 export class RevocationList {
   readonly #records: LeaseRecords
   readonly #limits: LeaseLimits
+  readonly #all: Remembered<readonly RevokedRecord[]>
 
-  constructor(records: LeaseRecords, limits: LeaseLimits) {
+  /** @param refreshMs for so long the list may be told again; what this process adds is in it at once */
+  constructor(records: LeaseRecords, limits: LeaseLimits, refreshMs = 0) {
     this.#records = records
     this.#limits = limits
+    this.#all = new Remembered(() => this.#read(), refreshMs)
   }
 
   /**
@@ -27,7 +31,10 @@ export class RevocationList {
       const held = await this.#records.read(revokedRecords, fingerprint, signal)
       if (held && held.record.until >= until) return
       const record = { fingerprint, until }
-      if ((await this.#records.write(revokedRecords, fingerprint, held, record, signal)) !== undefined) return
+      if ((await this.#records.write(revokedRecords, fingerprint, held, record, signal)) === undefined)
+        continue
+      this.#all.forget()
+      return
     }
     throw failure('LEASE_BUSY', 'others kept changing the revocation list')
   }
@@ -36,20 +43,28 @@ export class RevocationList {
    * Those that count now, in byte order.
    * @throws LEASE_BUSY where there are more than the limit: a part of the list must not pass for all of it
    */
-  async fingerprints(at: Date, signal?: AbortSignal): Promise<string[]> {
-    const found: string[] = []
-    for await (const segment of this.#records.segments(revokedRecords, this.#limits.pageKeys)) {
-      const held = await this.#records.read(revokedRecords, segment, signal)
-      if (!held || held.record.until <= at.getTime()) continue
-      if (found.length === this.#limits.revoked) {
-        throw failure('LEASE_BUSY', `more than ${this.#limits.revoked} certificates are revoked`, {
-          hint: 'Begin anew with another authority, and stop trusting this one.',
-        })
-      }
-      found.push(held.record.fingerprint)
+  async fingerprints(at: Date): Promise<string[]> {
+    const found = (await this.#all.get()).filter(({ until }) => until > at.getTime())
+    if (found.length > this.#limits.revoked) throw this.#tooMany()
+    return found.map(({ fingerprint }) => fingerprint)
+  }
+
+  /** All of them. What has ended is among them until it is swept, and may be as much again. */
+  async #read(): Promise<readonly RevokedRecord[]> {
+    const { pageKeys, revoked } = this.#limits
+    const found: RevokedRecord[] = []
+    for await (const segment of this.#records.segments(revokedRecords, pageKeys)) {
+      const held = await this.#records.read(revokedRecords, segment)
+      if (held) found.push(held.record)
+      if (found.length > 2 * revoked) throw this.#tooMany()
     }
     return found
   }
+
+  #tooMany = () =>
+    failure('LEASE_BUSY', `more than ${this.#limits.revoked} certificates are revoked`, {
+      hint: 'Begin anew with another authority, and stop trusting this one.',
+    })
 
   /** Removes what has ended. @returns how many entries */
   async sweep(at: Date, signal?: AbortSignal): Promise<number> {

@@ -36,6 +36,30 @@ export const codes = {
     meaning: 'A Nebula credential was asked for by somebody without an attested identity.',
     remedy: 'Attest first.',
   },
+  NEBULA_PATH_UNKNOWN: {
+    meaning: 'There is no such call of the plugin nebula-ca, or of its administration.',
+    remedy: 'Guests get `credential`, `ca` and `blocklist`; see docs/broker.md for admins.',
+  },
+  NEBULA_CONFIGURATION_INVALID: {
+    meaning: 'The configuration of the Nebula authority cannot be used.',
+    remedy: 'Check pool, networks and times under `nebula` in the configuration.',
+  },
+  NEBULA_STATE_INVALID: {
+    meaning: 'The state of the broker does not hold Nebula authorities where they belong.',
+    remedy: 'Something else wrote there: restore the state from a backup.',
+  },
+  NEBULA_ROTATION_PENDING: {
+    meaning: 'A next Nebula authority cannot be made yet: one is announced already, or too many are trusted.',
+    remedy: 'Wait until the one that is announced issues, or remove one that is not needed.',
+  },
+  NEBULA_AUTHORITY_NOT_FOUND: {
+    meaning: 'There is no Nebula authority of this fingerprint.',
+    remedy: 'Look at the list of authorities.',
+  },
+  NEBULA_BUSY: {
+    meaning: 'Others changed the Nebula authorities at the same time, again and again.',
+    remedy: 'Ask again.',
+  },
 } as const satisfies CodeTable
 
 export const failure = failures(codes)

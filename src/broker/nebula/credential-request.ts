@@ -1,4 +1,5 @@
-import { type Network, parseAddress, parseNetwork } from '../leases/index.ts'
+import { type LeaseLimits, leaseLimits } from '#base/index.ts'
+import { isHostName, type Network, parseAddress, parseNetwork } from '../leases/index.ts'
 import type { NebulaVersion } from './certificate.ts'
 import { failure } from './codes.ts'
 
@@ -23,19 +24,22 @@ const known = ['name', 'ip', 'duration', 'groups', 'subnets', 'version', 'public
  *
  * @throws NEBULA_REQUEST_INVALID
  */
-export function parseCredentialRequest(query: Readonly<Record<string, string>>): CredentialRequest {
+export function parseCredentialRequest(
+  query: Readonly<Record<string, string>>,
+  limits: LeaseLimits = leaseLimits,
+): CredentialRequest {
   const other = Object.keys(query).find((name) => !known.includes(name))
   if (other !== undefined) throw invalid(`the parameter ${JSON.stringify(other.slice(0, 64))} is not known`)
-  const { name, ip, duration, version, signature } = query
+  const { name = '', ip, duration, version, signature } = query
   const publicKey = query['public-key']
-  if (!name) throw invalid('there is no name')
+  if (!isHostName(name, limits.nameLength)) throw invalid('the name is none that a host can have')
   if (version !== undefined && version !== '1' && version !== '2') throw invalid('the version is 1 or 2')
   return {
     name,
     ...(ip !== undefined && { address: addressOf(ip) }),
     ...(duration !== undefined && { durationMs: parseDuration(duration) }),
-    groups: listOf(query.groups),
-    unsafeNetworks: listOf(query.subnets).map((text) => attempt('subnets', () => parseNetwork(text))),
+    groups: groupsOf(query.groups, limits),
+    unsafeNetworks: listOf(query.subnets, limits).map((text) => attempt('subnets', () => parseNetwork(text))),
     ...(version !== undefined && { version: version === '1' ? 1 : 2 }),
     ...(publicKey !== undefined && { publicKey: bytesOf('public-key', publicKey) }),
     ...(signature !== undefined && { signature: bytesOf('signature', signature) }),
@@ -61,12 +65,21 @@ function addressOf(text: string): NonNullable<CredentialRequest['address']> {
   return attempt('ip', () => (text.includes('/') ? parseNetwork(text) : parseAddress(text)))
 }
 
-function listOf(text: string | undefined): string[] {
+function groupsOf(text: string | undefined, limits: LeaseLimits): string[] {
+  const groups = listOf(text, limits)
+  // What a log, a policy or a firewall rule of a node could take for something else is no name.
+  if (groups.some((group) => group.length > limits.groupLength || /[\p{C}\p{Zl}\p{Zp}]/u.test(group)))
+    throw invalid(`a group has more than ${limits.groupLength} characters, or one that cannot be printed`)
+  return groups
+}
+
+function listOf(text: string | undefined, { requestEntries }: LeaseLimits): string[] {
   if (text === undefined || text === '') return []
-  const entries = text.split(',')
-  if (entries.length > 256) throw invalid('a list has more than 256 entries')
+  const entries = text.split(',', requestEntries + 1).map((entry) => entry.trim())
+  if (entries.length > requestEntries) throw invalid(`a list has more than ${requestEntries} entries`)
+  if (entries.includes('')) throw invalid('a list has an entry without a name')
   // Order means nothing, and neither does saying a thing twice.
-  return [...new Set(entries.map((entry) => entry.trim()))].sort()
+  return [...new Set(entries)].sort()
 }
 
 function bytesOf(name: string, text: string): Uint8Array {

@@ -1,4 +1,5 @@
 // Nebula (the overlay network): certificates of both versions, authorities, keys, and the plugin that gives them out.
+export type { AuthorityDescription, AuthoritySet, NebulaAuthorities } from './authorities.ts'
 export {
   createNebulaAuthority,
   type NebulaAuthority,
@@ -26,6 +27,7 @@ export {
   nodePublicKeyPem,
   parseNodePublicKey,
 } from './node-key.ts'
+export { attestedKeyDigest, type Nebula, type NebulaOptions, openNebula } from './open-nebula.ts'
 export { type NebulaPluginTerms, nebulaPlugin } from './plugin.ts'
 export { checkNodeKeyAttested, checkPossession, nodeKeyDigest, possessionStatement } from './possession.ts'
 export { type ArgonCost, nebulaSigningKeyPem, parseNebulaSigningKey } from './signing-key.ts'
