@@ -4,7 +4,10 @@ import type { TokenSigner, TokenTrust } from '#attestation/index.ts'
 export interface TokenKeys {
   /** The one that signs now. */
   signer(at: Date): Promise<TokenSigner>
-  /** Under what tokens are taken: all keys that signed what can still be valid, and the one that will sign next. */
+  /**
+   * Under what tokens are taken: all keys that signed what can still be valid, and the one that will sign next. The
+   * same object as long as nothing of it has changed.
+   */
   trust(at: Date): Promise<TokenTrust>
   /** For other services: a JWK set. */
   jwkSet(at: Date): Promise<Uint8Array>

@@ -1,0 +1,3 @@
+export { codes as sessionCodes } from './codes.ts'
+export { MemorySessions, type MemorySessionsOptions } from './memory-sessions.ts'
+export type { Session, SessionStore } from './types.ts'

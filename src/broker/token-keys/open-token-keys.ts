@@ -1,0 +1,148 @@
+import { createPrivateKey } from 'node:crypto'
+import {
+  formatJwkSet,
+  parseJwkSet,
+  type TokenSigner,
+  type TokenTrust,
+  tokenSigner,
+} from '#attestation/index.ts'
+import { brokerLimits } from '#base/index.ts'
+import { Remembered } from '../remembered.ts'
+import type { SecretStore, Stored } from '../types.ts'
+import { failure } from './codes.ts'
+import {
+  derOf,
+  firstRecord,
+  formatKeyRecord,
+  type KeyRecord,
+  newEntry,
+  parseKeyRecord,
+} from './key-record.ts'
+import type { TokenKeys } from './types.ts'
+
+export interface TokenKeysOptions {
+  /** `iss` of the tokens that count. */
+  readonly issuer: string
+  /** So long a key is announced before it signs: the time in which readers of the JWK set read it anew. */
+  readonly announceMs?: number
+  /** So long a token lasts: a key that signs no more counts for that time. */
+  readonly tokenMs?: number
+  /** A change by another replica is seen within. */
+  readonly refreshMs?: number
+  /** Tokens of others that count here too. */
+  readonly alsoTrusted?: Pick<TokenTrust, 'keys' | 'certificates'>
+  readonly now?: () => Date
+}
+
+/** The record, opened. */
+interface Opened {
+  readonly stored: Stored
+  readonly record: KeyRecord
+  readonly entries: readonly { readonly signer: TokenSigner; readonly signsFrom: number }[]
+  readonly certificates: string
+}
+
+const place = 'token-keys/keys'
+
+/**
+ * The keys of tokens in a broker's state; the first is made where there is none, by one of all replicas.
+ *
+ * @param store the sealed state
+ * @throws TOKEN_KEYS_INVALID, TOKEN_KEYS_BUSY, and what the store does
+ */
+export async function openTokenKeys(store: SecretStore, options: TokenKeysOptions): Promise<TokenKeys> {
+  const {
+    issuer,
+    announceMs = 300_000,
+    tokenMs = brokerLimits.tokenSeconds * 1000,
+    refreshMs = 1000,
+    alsoTrusted = {},
+    now = () => new Date(),
+  } = options
+  const remembered = new Remembered(() => readOrMake(store, now()), refreshMs)
+  await remembered.get()
+  let trusted: { readonly of: string; readonly trust: TokenTrust } | undefined
+
+  /** All whose tokens can still be good, and the next one; oldest first. */
+  const counting = ({ entries }: Opened, at: Date) =>
+    entries.filter((_, index) => {
+      const next = entries[index + 1]
+      return !next || next.signsFrom + tokenMs > at.getTime()
+    })
+
+  return {
+    async signer(at) {
+      const { entries } = await remembered.get()
+      const current = entries.findLast(({ signsFrom }) => signsFrom <= at.getTime())
+      // A clock behind that of whoever made the first key.
+      return (current ?? entries[0]!).signer
+    },
+    async trust(at) {
+      const signers = counting(await remembered.get(), at).map(({ signer }) => signer)
+      const of = signers.map(({ kid }) => kid).join(' ')
+      if (trusted?.of !== of) {
+        const keys = [...parseJwkSet(formatJwkSet(signers)), ...(alsoTrusted.keys ?? [])]
+        const { certificates } = alsoTrusted
+        // Tokens of others have other issuers: then each key stands for its own.
+        const isAlone = !alsoTrusted.keys && !certificates
+        trusted = { of, trust: { keys, ...(certificates && { certificates }), ...(isAlone && { issuer }) } }
+      }
+      return trusted.trust
+    },
+    async jwkSet(at) {
+      return formatJwkSet(counting(await remembered.get(), at).map(({ signer }) => signer))
+    },
+    async certificates() {
+      return (await remembered.get()).certificates
+    },
+    async rotate(at, signal) {
+      const { stored, record } = await readOrMake(store, at)
+      const last = record.keys.at(-1)!
+      if (last.signsFrom > at.getTime())
+        throw failure(
+          'TOKEN_KEYS_BUSY',
+          `the next key signs from ${new Date(last.signsFrom).toISOString()} on`,
+        )
+      const next = await newEntry(record.root, at, at.getTime() + announceMs)
+      // What nobody can have a token of any more goes.
+      const keys = record.keys.filter((_, index) => {
+        const after = record.keys[index + 1]
+        return !after || after.signsFrom + tokenMs > at.getTime()
+      })
+      const changed = formatKeyRecord({ ...record, keys: [...keys, next] })
+      const isDone = await store.compareAndSet(place, stored.revision, changed, signal)
+      changed.fill(0)
+      remembered.forget()
+      if (isDone === undefined) throw failure('TOKEN_KEYS_BUSY', 'somebody else changed the keys just now')
+    },
+  }
+}
+
+async function readOrMake(store: SecretStore, at: Date): Promise<Opened> {
+  const stored = await store.read(place)
+  if (stored) return opened(stored)
+  const bytes = formatKeyRecord(await firstRecord(at))
+  await store.compareAndSet(place, undefined, bytes)
+  bytes.fill(0)
+  // Whoever was first made the one that counts.
+  const made = await store.read(place)
+  if (!made) throw failure('TOKEN_KEYS_BUSY', 'the keys of tokens were removed while they were made')
+  return opened(made)
+}
+
+function opened(stored: Stored): Opened {
+  const record = parseKeyRecord(stored.value)
+  const root = derOf(record.root.certificate)
+  try {
+    const entries = record.keys.map(({ key, certificate, signsFrom }) => ({
+      signer: tokenSigner(createPrivateKey(key), { chain: [derOf(certificate), root] }),
+      signsFrom,
+    }))
+    const certificates = [record.root.certificate, ...record.keys.map(({ certificate }) => certificate)]
+    return { stored, record, entries, certificates: certificates.map(endLine).join('') }
+  } catch {
+    throw failure('TOKEN_KEYS_INVALID', 'a key of tokens, or its certificate, is damaged')
+  }
+}
+
+const endLine = (pem: string) => (pem.endsWith('\n') ? pem : `${pem}\n`)
