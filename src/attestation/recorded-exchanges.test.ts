@@ -78,7 +78,7 @@ interface Handshake {
 const recording = (version: ProtocolVersion): Recording =>
   JSON.parse(readFileSync(join(import.meta.dirname, 'recorded', `${version}.json`), 'utf8'))
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
-const sample = evidenceVerifiers(['sample'])
+const sample = evidenceVerifiers(['sample', 'sampledevice'])
 const collateral = new Map<string, Uint8Array>()
 const allowRsa15 = true
 const ofRoute = (exchanges: readonly Exchange[], route: string) =>
@@ -240,6 +240,43 @@ for (const version of protocolVersions) {
     })
   })
 }
+
+test('evidence of a device is bound to the session and the key, and the primary evidence to it', async () => {
+  const version = '0.4.0'
+  const name = 'a secret, with evidence of a device'
+  const { request, nonce } = attested(version).find((one) => one.name === name)!
+  const verify = (changed: Partial<AttestationRequest>) =>
+    verifyAttestation(
+      { ...request, ...changed },
+      { version, tee: 'sample', nonce },
+      sample,
+      collateral,
+      new Date(),
+    )
+  const { tees } = await verify({})
+  assert.deepEqual(
+    tees.map(({ tee, class: kind, claims }) => [tee, kind, claims.svn]),
+    [
+      ['sample', 'cpu', '1'],
+      ['sampledevice', 'gpu', '2'],
+    ],
+  )
+  const data = { nonce, teePubkey: request.teePubkey }
+  const reported = Buffer.from(deviceReportData('sample', data)).toString('base64')
+  assert.equal(tees[1]!.claims.report_data, reported)
+  const misbound = (error: unknown) => isFailure(error, 'EVIDENCE_MISBOUND')
+  await assert.rejects(verify({ additionalEvidence: '', devices: new Map() }), misbound)
+  const other = { svn: '2', report_data: tees[0]!.claims.report_data! }
+  await assert.rejects(verify({ devices: new Map([['sampledevice', other]]) }), misbound)
+})
+
+test('init-data is read as it was sent', async () => {
+  const all = attested('0.4.0')
+  const { request, nonce } = all.find(({ name }) => name === 'a secret, with init-data')!
+  const context = { version: '0.4.0', tee: 'sample', nonce } as const
+  const { initDataClaims } = await verifyAttestation(request, context, sample, collateral, new Date())
+  assert.deepEqual(initDataClaims, { 'policy.rego': 'package agent_policy' })
+})
 
 /** The key that a reply was encrypted to: of the session, or of the token that was shown. */
 function keyOf(

@@ -51,7 +51,7 @@ export interface GuestRun {
 
 export interface GuestWishes {
   readonly url: string
-  /** `kbs:///repository/type/tag`; several are for `kbs-guest` alone, as is all that follows. */
+  /** `kbs:///repository/type/tag`; several are for `kbs-guest` alone, as is what follows. */
   readonly paths: readonly string[]
   /** A file in PEM. */
   readonly teeKey?: string
@@ -62,6 +62,8 @@ export interface GuestWishes {
   readonly saveToken?: string
   /** A file with a token for `teeKey`: it is shown, and nothing is attested. */
   readonly token?: string
+  /** Whether it sends evidence of the sample device too; from 0.4.0 on, of both programs. */
+  readonly sampleDevice?: boolean
   /** Seconds between two paths. */
   readonly pause?: number
 }
@@ -72,7 +74,7 @@ export async function runGuest(program: GuestProgram, wishes: GuestWishes): Prom
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 60_000,
     killSignal: 'SIGKILL',
-    env: { RUST_LOG: 'warn', NO_COLOR: '1' },
+    env: { RUST_LOG: 'warn', NO_COLOR: '1', ...(wishes.sampleDevice && { ENABLE_SAMPLE_DEVICE: '1' }) },
   })
   const ended = new Promise<number | null>((resolve, reject) =>
     child.once('error', reject).once('close', resolve),

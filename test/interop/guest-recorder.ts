@@ -118,7 +118,7 @@ export async function guestRecorder({
     const verified = await verifyAttestation(
       parseAttestationRequest(body, session.version),
       { ...session, allowRsa15: true },
-      evidenceVerifiers(['sample']),
+      evidenceVerifiers(['sample', 'sampledevice']),
       new Map(),
       at,
     )

@@ -107,6 +107,8 @@ async function recordVersion(version: ProtocolVersion): Promise<void> {
   if (version === '0.4.0') {
     const algorithm = 'ML-KEM-768+A192KW'
     cases.push(await recorded('a secret for ML-KEM-768', guest, { paths: [one], algorithm }))
+    const device = { paths: [one], sampleDevice: true }
+    cases.push(await recorded('a secret, with evidence of a device', first, device))
     const file = join(folder, 'initdata.toml')
     writeFileSync(file, initData)
     cases.push(await recorded('a secret, with init-data', guest, { paths: [one], initData: file }))

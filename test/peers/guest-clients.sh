@@ -1,9 +1,10 @@
 #!/bin/sh
 # Builds the guest clients of Confidential Containers, one for each version of the key broker protocol, from the
 # releases of guest-components: what test/interop/guest-client.interop.ts talks to our key broker with, and what
-# src/attestation/recorded was recorded with. About 4 minutes for each on two cores, 3 GB of disk while it builds.
+# src/attestation/recorded was recorded with. About 2 minutes for each on two cores (4 for the newest).
 #
-# Usage: sh test/peers/guest-clients.sh [REPOSITORY [VERSION...]]     (Rust 1.95 or later through rustup, git, a C compiler)
+# Usage: sh test/peers/guest-clients.sh [REPOSITORY [VERSION...]]
+#   Wants Rust 1.95 or later through rustup, a C compiler and git.
 #   REPOSITORY  a clone, also a bare one, of https://github.com/confidential-containers/guest-components with its
 #               tags; without it, it is cloned from there. install.sh does not call this, and CI does not need it.
 #   VERSION     of the protocol: 0.1.0, 0.1.1, 0.2.0, 0.4.0; all of them where none is named
@@ -12,8 +13,8 @@
 #
 # What is built of each release, into the peers' bin:
 #   trustee-attester-VERSION  the release's own program, from 0.1.1 on: no release has one that speaks 0.1.0
-#   kbs-guest-VERSION         kbs-guest/main.rs here on the release's kbs_protocol crate: it can be told the TEE's key
-#                             and asks for several resources with one client
+#   kbs-guest-VERSION         kbs-guest/main.rs here on the release's kbs_protocol crate: it can be told the TEE's key,
+#                             init-data and a token, and asks for several resources with one client
 # Both attest as `sample` where there is no TEE.
 #
 # Not one line of the release's Rust is changed, and its Cargo.lock stands. Changed are manifests alone: the workspace
