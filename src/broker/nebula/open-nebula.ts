@@ -135,18 +135,20 @@ function termsOf(configuration: NebulaConfiguration) {
 function poolOf({ pool: { range, exclude = [] } }: NebulaConfiguration): AddressPool {
   const [whole] = networksOf('pool', [range])
   try {
-    return createPool({ name: 'pool', range: whole!, exclude: networksOf('pool', exclude) })
+    return createPool({ name: 'pool', range: whole!, exclude: networksOf('pool', exclude.map(withLength)) })
   } catch (error) {
     if (isFailure(error, 'POOL_INVALID')) throw invalid(error.message)
     throw error
   }
 }
 
+/** One address can be excluded without a length. */
+const withLength = (text: string) => (text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`)
+
 function networksOf(where: string, texts: readonly string[]): readonly Network[] {
   return texts.map((text) => {
     try {
-      // One address can be excluded without a length.
-      return parseNetwork(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`)
+      return parseNetwork(text)
     } catch (error) {
       if (isFailure(error, 'NETWORK_INVALID')) throw invalid(`${where}: ${error.message}`)
       throw error
