@@ -477,7 +477,7 @@ export const brokerServerLimits = {
   adminTokenSeconds: 3600,
   kbsClientTokenSeconds: 7200,
   /** Kinds of calls, and codes of refusals, that metrics tell apart. */
-  labels: 64,
+  labels: 200,
 } as const
 
 /** The same names with any numbers. */
