@@ -46,6 +46,10 @@ export const peerNames = [
   'unshare',
   'nebula-cert',
   'nebula-cert-1.6',
+  'nebula',
+  'nebula-1.6',
+  'ip',
+  'busybox',
 ] as const
 
 export type Peer = (typeof peerNames)[number]

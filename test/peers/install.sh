@@ -53,9 +53,11 @@ if [ ! -e "$cache/stamps/rekor-tiles-$REKOR_TILES_VERSION" ]; then
   mv "$cache/bin/posix" "$cache/bin/rekor-tiles"
   touch "$cache/stamps/rekor-tiles-$REKOR_TILES_VERSION"
 fi
-# Nebula's certificates: version 2 from here; Debian's 1.6 reads version 1 alone, and gets a name of its own.
+# Nebula: certificates of version 2 from here; Debian's 1.6 reads version 1 alone, and gets names of its own.
 go_peer nebula-cert github.com/slackhq/nebula/cmd/nebula-cert "$NEBULA_VERSION"
+go_peer nebula github.com/slackhq/nebula/cmd/nebula "$NEBULA_VERSION"
 ln -sf /usr/bin/nebula-cert "$cache/bin/nebula-cert-1.6"
+ln -sf /usr/bin/nebula "$cache/bin/nebula-1.6"
 # What policies and their tests are compared with.
 go_peer opa github.com/open-policy-agent/opa "$OPA_VERSION"
 # Rekor 1 keeps its entries in Trillian, and that in PostgreSQL.
