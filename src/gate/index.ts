@@ -6,6 +6,7 @@ export {
   type AccessRecord,
   type AuditRecord,
   type DecisionRecord,
+  type EvaluationRecord,
   parseRecord,
   type ReceiptRecord,
   type RecordedPrincipal,
@@ -16,6 +17,9 @@ export { SharedAudit, type SharedAuditOptions } from './audit/shared-audit.ts'
 export { codes as gateCodes } from './codes.ts'
 export { isCompanion } from './companion.ts'
 export { ContentGate, type ContentGateOptions } from './content-gate.ts'
+export { PolicyGate, type PolicyGateOptions } from './evaluation/policy-gate.ts'
+export { type RecentOptions, recentEvaluations } from './evaluation/recent-evaluations.ts'
+export type * from './evaluation/types.ts'
 export type { EntryPlace } from './export/audit-event.ts'
 export { toCef } from './export/cef.ts'
 export { toOcsf } from './export/ocsf.ts'

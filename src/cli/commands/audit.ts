@@ -1,4 +1,5 @@
 import { buildCommand, buildRouteMap } from '@stricli/core'
+import type { AuditRecord } from '#gate/index.ts'
 import type { Context } from '../context.ts'
 import { described, type FormatFlag, formatAlias, formatFlag } from '../flags.ts'
 import { gateFlags } from '../gate/flags.ts'
@@ -36,7 +37,7 @@ interface RangeFlags {
 
 export type AuditListFlags = FormatFlag &
   AuditFlag &
-  RangeFlags & { readonly denied: boolean; readonly type?: 'decision' | 'access' | 'receipt' }
+  RangeFlags & { readonly denied: boolean; readonly type?: AuditRecord['type'] }
 
 const list = buildCommand<AuditListFlags, [], Context>({
   loader: async () => (await import('../run/audit-list.ts')).run,
@@ -48,7 +49,7 @@ const list = buildCommand<AuditListFlags, [], Context>({
       denied: { kind: 'boolean', default: false, brief: 'Only what was refused' },
       type: {
         kind: 'enum',
-        values: ['decision', 'access', 'receipt'],
+        values: ['decision', 'evaluation', 'access', 'receipt'],
         optional: true,
         brief: 'Only entries of this type',
       },

@@ -32,9 +32,10 @@ function columns(record: AuditRecord): [who: string, what: string, answer: strin
   if (record.type === 'access') {
     return [who, record.verb, answer, [record.repository, record.reference ?? ''].join(' ').trim()]
   }
+  const why = allowed ? '' : ` (${record.reasons.map(({ code }) => code).join(', ')})`
+  if (record.type === 'evaluation') return [who, record.purpose, `${answer}${why}`, record.resource]
   const [first] = record.subjects
   const more = record.subjects.length > 1 ? ` and ${record.subjects.length - 1} more` : ''
-  const why = allowed ? '' : ` (${record.reasons.map(({ code }) => code).join(', ')})`
   return [
     who,
     `${record.action} in ${record.environment}`,

@@ -21,7 +21,7 @@ export async function missingOf(
   record: AuditRecord,
   seen: Set<Digest>,
 ): Promise<Missing[]> {
-  if (record.type !== 'decision') return []
+  if (record.type !== 'decision' && record.type !== 'evaluation') return []
   const missing: Missing[] = []
   const has = async (digest: Digest): Promise<boolean> => {
     if (seen.has(digest)) return true
@@ -34,6 +34,12 @@ export async function missingOf(
       missing.push({ digest, why: error.message })
       return false
     }
+  }
+  if (record.type === 'evaluation') {
+    const { policy, inputDigest, decisionDigest, shared = {} } = record
+    for (const digest of [policy, inputDigest, decisionDigest, ...Object.values(shared)])
+      if (digest) await has(digest)
+    return missing
   }
   const { policy, trust, decision, releases, question } = record
   for (const digest of [policy, trust, decision, releases]) if (digest) await has(digest)

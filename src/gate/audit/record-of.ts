@@ -71,7 +71,8 @@ export async function recordOf(recorded: Recorded, objects: Objects): Promise<De
 const fewSubjects = 16
 const longestText = 512
 
-function shortened({ code, message, remedy }: Reason): Reason {
+/** A reason in few words: the whole of it is in the decision. */
+export function shortened({ code, message, remedy }: Reason): Reason {
   const cut = (text: string) =>
     text.length > longestText ? `${text.slice(0, longestText)}…`.toWellFormed() : text
   return { code: cut(code), message: cut(message), ...(remedy !== undefined && { remedy: cut(remedy) }) }

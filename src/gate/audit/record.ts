@@ -88,7 +88,35 @@ export interface ReceiptRecord {
   readonly signature?: { readonly keyId: string; readonly value: string }
 }
 
-export type AuditRecord = DecisionRecord | AccessRecord | ReceiptRecord
+/**
+ * A policy's decision about something that is no content: evidence that was appraised, a key that was released. The
+ * policy saw exactly `input` with the members of `shared` put back.
+ */
+export interface EvaluationRecord {
+  readonly type: 'evaluation'
+  readonly at: string
+  readonly purpose: 'release' | 'appraisal'
+  readonly principal: RecordedPrincipal
+  /** What it is about: `resource/default/key/one`, `attestation/default_cpu`. */
+  readonly resource: string
+  /** Which policy spoke, for people: `resource@3`. */
+  readonly policyName: string
+  readonly policy: Digest
+  /** One of both: what is large is kept beside the log. */
+  readonly input?: Json
+  readonly inputDigest?: Digest
+  /** Members of the input that are the same for many, each kept beside the log. */
+  readonly shared?: Readonly<Record<string, Digest>>
+  readonly allowed: boolean
+  /** The first ones where there are many. */
+  readonly reasons: readonly Reason[]
+  /** The whole decision, as `DecisionRecord.decision`; one of both. */
+  readonly decision?: Json
+  readonly decisionDigest?: Digest
+  readonly validUntil?: string
+}
+
+export type AuditRecord = DecisionRecord | AccessRecord | ReceiptRecord | EvaluationRecord
 
 const text = Type.String({ maxLength: 8192 })
 const digest = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' })
@@ -122,6 +150,23 @@ const schemas: Readonly<Record<string, Type.TSchema>> = {
     allowed: Type.Boolean(),
     reasons: Type.Array(reason),
     decision: digest,
+    validUntil: Type.Optional(time),
+  }),
+  evaluation: Type.Object({
+    type: Type.Literal('evaluation'),
+    at: time,
+    purpose: Type.Enum(['release', 'appraisal']),
+    principal,
+    resource: text,
+    policyName: text,
+    policy: digest,
+    input: Type.Optional(Type.Unsafe<Json>({})),
+    inputDigest: Type.Optional(digest),
+    shared: Type.Optional(Type.Record(Type.String(), digest)),
+    allowed: Type.Boolean(),
+    reasons: Type.Array(reason),
+    decision: Type.Optional(Type.Unsafe<Json>({})),
+    decisionDigest: Type.Optional(digest),
     validUntil: Type.Optional(time),
   }),
   access: Type.Object({

@@ -1,6 +1,6 @@
 import { isFailure, type Json } from '#base/index.ts'
 import type { Digest } from '#oci/index.ts'
-import { compilePolicy, type Policy, type PolicyFile } from '#policy/index.ts'
+import { compilePolicy, decide, type Policy, type PolicyFile } from '#policy/index.ts'
 import {
   type Proof,
   proofOf,
@@ -9,13 +9,14 @@ import {
   unreadableProof,
 } from '#trust/index.ts'
 import { decideQuestion, decisionFacts, type JudgedQuestion, seenBy } from '../decide-question.ts'
+import { recordedDecision, recordedInput } from '../evaluation/evaluation-record.ts'
 import { judgeSubject } from '../evidence.ts'
 import type { ReleaseFacts } from '../releases/known-releases.ts'
 import { type PreparedRules, prepareRules } from '../rules.ts'
 import type { Holder } from '../types.ts'
 import type { AuditReader } from './audit.ts'
 import { type Objects, readJson } from './objects.ts'
-import type { DecisionRecord, RecordedSubject } from './record.ts'
+import type { DecisionRecord, EvaluationRecord, RecordedSubject } from './record.ts'
 import { questionOf, sameJson } from './record-of.ts'
 
 /** Something that a replay gave otherwise than the record says. */
@@ -27,7 +28,7 @@ export interface Difference {
 
 export interface Replayed {
   readonly index: number
-  readonly record: DecisionRecord
+  readonly record: DecisionRecord | EvaluationRecord
   /** Empty: the same answer again. */
   readonly differences: readonly Difference[]
 }
@@ -47,7 +48,8 @@ export async function* replay(audit: AuditReader, options: ReplayOptions = {}): 
   const again = new Replaying(audit.objects)
   for await (const { index, record } of audit.records(options.from, options.to)) {
     options.signal?.throwIfAborted()
-    if (record.type === 'decision') yield { index, record, differences: await again.differencesOf(record) }
+    if (record.type === 'decision' || record.type === 'evaluation')
+      yield { index, record, differences: await again.differencesOf(record) }
   }
 }
 
@@ -64,6 +66,7 @@ interface JudgedAgain {
 class Replaying {
   readonly #objects: Objects
   readonly #rules = new Map<string, Promise<PreparedRules>>()
+  readonly #policies = new Map<string, Promise<Policy>>()
   readonly #kept = new Map<Digest, Promise<Json>>()
   readonly #judged = new Map<string, Promise<JudgedAgain>>()
   readonly #decided = new Map<string, Json>()
@@ -72,14 +75,26 @@ class Replaying {
     this.#objects = objects
   }
 
-  async differencesOf(record: DecisionRecord): Promise<Difference[]> {
+  async differencesOf(record: DecisionRecord | EvaluationRecord): Promise<Difference[]> {
     try {
-      return await this.#compare(record)
+      return record.type === 'evaluation' ? await this.#evaluate(record) : await this.#compare(record)
     } catch (error) {
       if (isFailure(error, 'AUDIT_OBJECT_MISSING')) return [{ kind: 'missing', what: error.message }]
       if (isFailure(error)) return [{ kind: 'policy', what: error.message }]
       throw error
     }
+  }
+
+  /** What a policy said of something that is no content: its whole input is in the record. */
+  async #evaluate(record: EvaluationRecord): Promise<Difference[]> {
+    const read = (digest: Digest) => this.#read(digest)
+    const policy = await remember(this.#policies, record.policy, async () => {
+      const stored = (await read(record.policy)) as unknown as StoredPolicy
+      return compilePolicy(stored.files, stored)
+    })
+    const input = await recordedInput(record, read)
+    const decided = decisionFacts(decide(policy, { ...input }, new Date(record.at)))
+    return sameJson(decided, await recordedDecision(record, read)) ? [] : [differenceOf(decided, record)]
   }
 
   async #compare(record: DecisionRecord): Promise<Difference[]> {
@@ -100,15 +115,7 @@ class Replaying {
     const releases = record.releases && ((await this.#read(record.releases)) as unknown as ReleaseFacts)
     const asked = { action, environment, principal, roles, context, evidence, releases } as JudgedQuestion
     const decided = this.#decide(record, asked, rules)
-    if (!sameJson(decided, await this.#read(record.decision))) {
-      const verdict = (allowed: boolean) => (allowed ? 'yes' : 'no')
-      const { allowed } = decided as unknown as { allowed: boolean }
-      const what =
-        allowed === record.allowed
-          ? 'the policy gives other reasons, outputs or an other end'
-          : `the policy says ${verdict(allowed)}, the record says ${verdict(record.allowed)}`
-      differences.push({ kind: 'decision', what })
-    }
+    if (!sameJson(decided, await this.#read(record.decision))) differences.push(differenceOf(decided, record))
     return differences
   }
 
@@ -158,6 +165,16 @@ class Replaying {
   #read(digest: Digest): Promise<Json> {
     return remember(this.#kept, digest, () => readJson(this.#objects, digest))
   }
+}
+
+function differenceOf(decided: Json, record: { readonly allowed: boolean }): Difference {
+  const verdict = (allowed: boolean) => (allowed ? 'yes' : 'no')
+  const { allowed } = decided as unknown as { allowed: boolean }
+  const what =
+    allowed === record.allowed
+      ? 'the policy gives other reasons, outputs or an other end'
+      : `the policy says ${verdict(allowed)}, the record says ${verdict(record.allowed)}`
+  return { kind: 'decision', what }
 }
 
 /** As many of each thing are remembered; then one begins anew. */

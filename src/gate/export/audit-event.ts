@@ -65,6 +65,24 @@ export function auditEvent(record: AuditRecord): AuditEvent {
       title: `${verb} ${allowed ? 'allowed' : 'denied'}`,
     }
   }
+  if (record.type === 'evaluation') {
+    const { at, type, purpose, principal, resource, allowed, reasons, policy, policyName } = record
+    return {
+      at,
+      type,
+      operation: purpose,
+      principal,
+      allowed,
+      contents: [{ name: resource }],
+      reasons,
+      details: {
+        policy,
+        policyName,
+        ...(record.validUntil !== undefined && { validUntil: record.validUntil }),
+      },
+      title: purpose === 'release' ? `key release ${allowed ? 'allowed' : 'denied'}` : 'evidence appraised',
+    }
+  }
   const { at, type, site, content, name, version, action, decision, signature } = record
   return {
     at,
