@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isFailure, type Json, leaseLimits } from '#base/index.ts'
-import { compilePolicy, decide } from '#policy/index.ts'
+import { decide } from '#policy/index.ts'
 import { MemorySecretStore } from '../../../test/support/memory-secret-store.ts'
 import type { NebulaConfiguration } from '../configuration/types.ts'
 import type { AdminRequest } from '../face.ts'
 import { identityOf } from '../identity.ts'
+import { compileResourcePolicy } from '../policies/index.ts'
 import { problemOf } from '../problem.ts'
 import type { Caller, PluginRequest } from '../types.ts'
 import { formatAuthorities, parseAuthorities } from './authority-record.ts'
@@ -270,39 +271,34 @@ describe('who gets what from an open Nebula', () => {
 
   test('a policy ties name and address to the init-data, in one rule', async () => {
     const { nebula, request } = await open()
-    const policy = compilePolicy(
-      [
-        {
-          path: 'policy.rego',
-          text: `package policy
+    const policy = compileResourcePolicy([
+      {
+        path: 'policy.rego',
+        text: `package policy
 import rego.v1
 default allow := false
 node := input.submods.cpu0["ear.veraison.annotated-evidence"].init_data_claims
 allow if {
-  input.data.plugin == "nebula-ca"
-  input.data["resource-path"] == ["credential"]
-  input.data.nebula.name == node["node.name"]
-  input.data.nebula.address == node["node.ip"]
-  input.data.nebula.groups == ["server"]
-  input.data.nebula.durationSeconds <= 86400
+  data.plugin == "nebula-ca"
+  data["resource-path"] == ["credential"]
+  data.request.nebula.name == node["node.name"]
+  data.request.nebula.address == node["node.ip"]
+  data.request.nebula.groups == ["server"]
+  data.request.nebula.durationSeconds <= 86400
 }
-decision := {"allow": allow}
 `,
-        },
-      ],
-      { rule: 'data.policy.decision' },
-    )
-    const ask = async (query: Record<string, string>, caller: Caller) => {
+      },
+    ])
+    const ask = (query: Record<string, string>, caller: Caller) => {
       const { claims } = caller as Extract<Caller, { kind: 'guest' }>
-      const data = nebula.plugin.policyData!(request(query, caller))
-      const input = { ...(claims as { [name: string]: Json }), data: data as Json }
-      return decide(await policy, input, at(0)).allowed
+      const told = nebula.plugin.policyData!(request(query, caller)) as { [name: string]: Json }
+      return decide(policy, { claims, request: { method: 'GET', ...told } }, at(0)).allowed
     }
     const web = guest('a', { 'node.name': 'web', 'node.ip': '10.0.0.5' })
     const query = { name: 'web', ip: '10.0.0.5/24', groups: 'server' }
-    assert.equal(await ask(query, web), true)
+    assert.equal(ask(query, web), true)
     // Another spelling is the same address to the policy.
-    assert.equal(await ask({ ...query, ip: '10.0.0.5' }, web), true)
+    assert.equal(ask({ ...query, ip: '10.0.0.5' }, web), true)
     for (const other of [
       { ip: '10.0.0.6/24' },
       { name: 'db' },
@@ -310,9 +306,9 @@ decision := {"allow": allow}
       { groups: '' },
       { duration: '48h' },
     ])
-      assert.equal(await ask({ ...query, ...other }, web), false, JSON.stringify(other))
-    assert.equal(await ask({ name: 'web', groups: 'server' }, web), false)
-    assert.equal(await ask(query, guest('b')), false)
+      assert.equal(ask({ ...query, ...other }, web), false, JSON.stringify(other))
+    assert.equal(ask({ name: 'web', groups: 'server' }, web), false)
+    assert.equal(ask(query, guest('b')), false)
   })
 
   test('what a policy sees is the query as it stands and what it means', async () => {

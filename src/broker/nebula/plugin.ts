@@ -27,7 +27,7 @@ export interface NebulaPluginTerms {
 /**
  * The plugin `nebula-ca`. `GET credential?name=...` gives the caller its credential, the same until half of its time is
  * over; `DELETE credential?name=...` gives name and address back and revokes it; `GET ca` and `GET blocklist` are for
- * everybody. A policy sees, beside the query as it stands, what it means: `data.nebula`.
+ * everybody. A policy sees, beside the query as it stands, what it means: `data.request.nebula`.
  */
 export function nebulaPlugin(terms: NebulaPluginTerms): Plugin {
   return {
