@@ -1,6 +1,7 @@
 export { type AdminTokenTerms, adminToken } from './admin-token.ts'
 export type * from './configuration/types.ts'
 export type * from './face.ts'
+export * from './pki/index.ts'
 export type * from './policies/types.ts'
 export type * from './references/types.ts'
 export type { Session, SessionStore } from './sessions/types.ts'
