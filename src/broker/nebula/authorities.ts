@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { type LeaseLimits, leaseLimits } from '#base/index.ts'
 import { generateKeyPair, privateKeySigner } from '#keys/index.ts'
 import type { Network } from '../leases/index.ts'
@@ -20,6 +21,7 @@ import {
 import type { NebulaCertificate, NebulaVersion } from './certificate.ts'
 import { failure } from './codes.ts'
 import type { NebulaCurve } from './node-key.ts'
+import { possessionKey } from './possession.ts'
 import { nebulaSigningKeyPem } from './signing-key.ts'
 
 export interface AuthoritiesTerms extends Periods {
@@ -40,6 +42,8 @@ export interface AuthoritiesTerms extends Periods {
 export interface AuthoritySet {
   readonly issuing: NebulaAuthority
   readonly trusted: readonly NebulaCertificate[]
+  /** With which nodes on CURVE25519 show that they have their keys: that of the issuing one first, where it has one. */
+  readonly possession: readonly KeyObject[]
 }
 
 /** What is told of an authority: nothing of its key. */
@@ -78,9 +82,14 @@ export class NebulaAuthorities {
   /** @throws NEBULA_STATE_INVALID, NEBULA_BUSY, and what the store does */
   async at(at: Date, signal?: AbortSignal): Promise<AuthoritySet> {
     const kept = await this.#current(at.getTime(), signal)
+    const issuing = issuingAt(kept, at.getTime())
+    const trusted = trustedAt(kept, at.getTime())
     return {
-      issuing: issuingAt(kept, at.getTime()).authority,
-      trusted: trustedAt(kept, at.getTime()).map(({ authority }) => authority.certificate),
+      issuing: issuing.authority,
+      trusted: trusted.map(({ authority }) => authority.certificate),
+      possession: [issuing, ...trusted.filter((one) => one !== issuing)].flatMap(
+        ({ possession = [] }) => possession,
+      ),
     }
   }
 
@@ -170,7 +179,14 @@ export class NebulaAuthorities {
       notAfter: new Date(at + authorityMs),
       signer: privateKeySigner(privateKey),
     })
-    return { authority, key: await nebulaSigningKeyPem(privateKey), announced: at, issues, longestMs }
+    return {
+      authority,
+      key: await nebulaSigningKeyPem(privateKey),
+      ...(curve === 'CURVE25519' && { possession: possessionKey(privateKey) }),
+      announced: at,
+      issues,
+      longestMs,
+    }
   }
 
   /** Changes the record where nobody was faster, else looks at it again. What needs no change is not written. */

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import {
   canonicalJson,
   type Json,
@@ -10,6 +11,7 @@ import { privateKeySigner } from '#keys/index.ts'
 import { type NebulaAuthority, openNebulaAuthority } from './authority.ts'
 import { nebulaPem, parseNebulaPem } from './certificate.ts'
 import { failure } from './codes.ts'
+import { possessionKey } from './possession.ts'
 import { parseNebulaSigningKey } from './signing-key.ts'
 
 /** One authority in the state. Times are milliseconds since 1970. */
@@ -17,6 +19,8 @@ export interface KeptAuthority {
   readonly authority: NebulaAuthority
   /** Its private key as nebula-cert writes it: the state is sealed. */
   readonly key: string
+  /** Made from its key; of authorities on CURVE25519 (`possessionKey`). */
+  readonly possession?: KeyObject
   /** It is trusted from here on, and issues from there on. */
   readonly announced: number
   readonly issues: number
@@ -70,10 +74,11 @@ async function parseOne(entry: Json): Promise<KeptAuthority> {
   if (!isTime(announced) || !isTime(issues) || !isTime(longestMs)) throw invalid()
   const [found, ...more] = parseNebulaPem(certificate)
   if (!found || more.length > 0) throw invalid()
-  const { privateKey } = await parseNebulaSigningKey(key)
+  const { curve, privateKey } = await parseNebulaSigningKey(key)
   return {
     authority: openNebulaAuthority(found, privateKeySigner(privateKey)),
     key,
+    ...(curve === 'CURVE25519' && { possession: possessionKey(privateKey) }),
     announced,
     issues,
     longestMs,

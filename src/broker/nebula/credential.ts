@@ -9,7 +9,7 @@ import { failure } from './codes.ts'
 import { type CredentialRequest, parseCredentialRequest } from './credential-request.ts'
 import { makeNodeKey, nodePrivateKeyPem } from './node-key.ts'
 import type { NebulaPluginTerms } from './plugin.ts'
-import { checkNodeKeyAttested, checkPossession } from './possession.ts'
+import { checkAgreement, checkNodeKeyAttested, checkPossession, possessionStatement } from './possession.ts'
 
 /** A request for a credential, as far as it can be judged by itself. */
 export interface Wanted extends CredentialRequest {
@@ -67,7 +67,7 @@ export async function credential(
   const wanted = wantedBy(request, terms)
   const authorities = await terms.authorities(at, signal)
   const { issuing } = authorities
-  if (wanted.publicKey) proveKey(terms, issuing, wanted, request)
+  if (wanted.publicKey) proveKey(terms, authorities, wanted, request)
   const durationMs = Math.min(wanted.durationMs, issuing.certificate.notAfter * 1000 - at.getTime() - 1000)
   if (durationMs < 1000) throw failure('NEBULA_TERMS_INVALID', 'the authority has ended')
   const { holder, name, address } = wanted
@@ -138,18 +138,25 @@ async function issue(
   return { fingerprints: fingerprintsOf(certificate), until: certificate.notAfter * 1000, answer }
 }
 
-/** The key that the guest brings is its own: reported by its TEE, or (P-256) by its signature. */
+/** The key that the guest brings is its own: shown with the key itself for this session, or reported by its TEE. */
 function proveKey(
   terms: NebulaPluginTerms,
-  { certificate }: NebulaAuthority,
+  { issuing, possession }: AuthoritySet,
   { publicKey, signature }: CredentialRequest,
   { query, caller }: PluginRequest,
 ): void {
   if (!publicKey) return
-  if (certificate.curve === 'P256' && signature && caller.kind === 'guest') {
-    const { signature: _, ...signed } = query
-    checkPossession(publicKey, signed, caller.teeKey, signature)
-  } else checkNodeKeyAttested(certificate.curve, publicKey, terms.attestedKeyDigest?.(caller))
+  const { curve } = issuing.certificate
+  if (!signature) {
+    checkNodeKeyAttested(curve, publicKey, terms.attestedKeyDigest?.(caller))
+    return
+  }
+  const { signature: _, ...signed } = query
+  // Who comes with a certificate has no session; its proof is for no other certificate's holder.
+  const session = caller.kind === 'guest' ? caller.teeKey : { identity: terms.identity(caller) ?? null }
+  const statement = possessionStatement(publicKey, signed, session)
+  if (curve === 'P256') checkPossession(publicKey, statement, signature)
+  else checkAgreement(possession, publicKey, statement, signature)
 }
 
 /** What tells two requests under one lease apart. */

@@ -29,6 +29,6 @@ export {
 } from './node-key.ts'
 export { attestedKeyDigest, type Nebula, type NebulaOptions, openNebula } from './open-nebula.ts'
 export { type NebulaPluginTerms, nebulaPlugin } from './plugin.ts'
-export { checkNodeKeyAttested, checkPossession, nodeKeyDigest, possessionStatement } from './possession.ts'
+export { nodeKeyDigest, proveNodeKey } from './possession.ts'
 export { type ArgonCost, nebulaSigningKeyPem, parseNebulaSigningKey } from './signing-key.ts'
 export { checkNebulaAuthority, verifyNebulaCertificate } from './verify.ts'

@@ -56,8 +56,13 @@ function publicPart(curve: NebulaCurve, privateKey: Uint8Array): Uint8Array | un
   return ecdh.getPublicKey()
 }
 
-const agreementKey = (raw: Uint8Array): KeyObject =>
+/** An X25519 private key from its 32 bytes, for key agreement. */
+export const agreementKey = (raw: Uint8Array): KeyObject =>
   createPrivateKey({ key: Buffer.concat([x25519.pkcs8, raw]), format: 'der', type: 'pkcs8' })
+
+/** An X25519 public key from its 32 bytes. */
+export const agreementPublicKey = (raw: Uint8Array): KeyObject =>
+  createPublicKey({ key: Buffer.concat([x25519.spki, raw]), format: 'der', type: 'spki' })
 
 /**
  * Checks a node's public key that came from outside: its length, that it is a point of the curve, and (X25519) that it
@@ -75,12 +80,10 @@ export function checkNodePublicKey(curve: NebulaCurve, publicKey: Uint8Array): v
       ecdh.computeSecret(publicKey)
     } else {
       if (publicKey.length !== 32) throw new Error('not 32 bytes')
-      const key = createPublicKey({
-        key: Buffer.concat([x25519.spki, publicKey]),
-        format: 'der',
-        type: 'spki',
+      diffieHellman({
+        privateKey: agreementKey(Buffer.alloc(32, 1)),
+        publicKey: agreementPublicKey(publicKey),
       })
-      diffieHellman({ privateKey: agreementKey(Buffer.alloc(32, 1)), publicKey: key })
     }
   } catch (cause) {
     throw failure('NEBULA_KEY_INVALID', `the public key is none of ${curve}`, { cause })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createECDH, createPrivateKey, sign } from 'node:crypto'
+import { createPublicKey, type JsonWebKeyInput, type KeyObject } from 'node:crypto'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { isFailure, type Json } from '#base/index.ts'
@@ -12,7 +12,7 @@ import { fingerprintsOf, parseNebulaPem } from './certificate.ts'
 import { parseCredentialRequest, parseDuration } from './credential-request.ts'
 import { makeNodeKey, type NebulaCurve } from './node-key.ts'
 import { nebulaPlugin } from './plugin.ts'
-import { nodeKeyDigest, possessionStatement } from './possession.ts'
+import { nodeKeyDigest, possessionKey, proveNodeKey } from './possession.ts'
 import { verifyNebulaCertificate } from './verify.ts'
 
 const refused = (code: string) => (error: unknown) => isFailure(error, code)
@@ -31,9 +31,11 @@ const claim = (caller: Caller, name: string) => {
 }
 
 async function open(curve: NebulaCurve = 'CURVE25519') {
+  const possession: KeyObject[] = []
   const make = async (name: string) => {
     const { privateKey } = await generateKeyPair(curve === 'P256' ? 'ecdsa-p256' : 'ed25519')
     const life = { notBefore: at(-1000), notAfter: at(100 * 3600) }
+    if (curve === 'CURVE25519') possession.push(possessionKey(privateKey))
     return await createNebulaAuthority({ version: 2, name, ...life, signer: privateKeySigner(privateKey) })
   }
   const [first, second] = [await make('first'), await make('second')]
@@ -50,7 +52,11 @@ async function open(curve: NebulaCurve = 'CURVE25519') {
   ) => {
     const plugin = nebulaPlugin({
       leases: new Leases({ store, prefix: 'nebula', pool, graceMs: 0 }),
-      authorities: async () => ({ issuing: state.issuing, trusted: [first.certificate, second.certificate] }),
+      authorities: async () => ({
+        issuing: state.issuing,
+        trusted: [first.certificate, second.certificate],
+        possession,
+      }),
       identity: (of) => claim(of, 'id'),
       attestedKeyDigest: (of) => claim(of, 'key'),
       defaultMs: hour,
@@ -81,7 +87,7 @@ async function open(curve: NebulaCurve = 'CURVE25519') {
     const { body } = await ask({}, { kind: 'anonymous' }, seconds, { path: ['blocklist'] })
     return (JSON.parse(Buffer.from(body).toString()) as { pki: { blocklist: string[] } }).pki.blocklist
   }
-  return { ask, read, blocklist, first, second, state, store, leases }
+  return { ask, read, blocklist, first, second, state, store, leases, possession }
 }
 
 describe('the plugin nebula-ca', () => {
@@ -153,23 +159,49 @@ describe('the plugin nebula-ca', () => {
 
   test('a P-256 key signs for itself, for this session and request alone', async () => {
     const { read, ask } = await open('P256')
-    const ecdh = createECDH('prime256v1')
-    const publicKey = ecdh.generateKeys()
-    const [x, y] = [publicKey.subarray(1, 33), publicKey.subarray(33)].map((part) =>
-      part.toString('base64url'),
-    )
-    const d = ecdh.getPrivateKey().toString('base64url').padStart(43, 'A')
-    const secret = createPrivateKey({ key: { kty: 'EC', crv: 'P-256', x: x!, y: y!, d }, format: 'jwk' })
+    const node = makeNodeKey('P256')
+    const publicKey = Buffer.from(node.publicKey)
     const query = { name: 'web', 'public-key': publicKey.toString('base64url') }
     const caller = guest('g') as Extract<Caller, { kind: 'guest' }>
-    const statement = possessionStatement(publicKey, query, caller.teeKey)
-    const signature = sign('sha256', statement, secret).toString('base64url')
+    const signature = proveNodeKey(node, query, caller.teeKey)
     assert.deepEqual(Buffer.from((await read({ ...query, signature })).certificate.publicKey), publicKey)
     const unproved = refused('NEBULA_POSSESSION_UNPROVED')
     await assert.rejects(ask({ ...query, signature }, guest('other')), unproved)
     await assert.rejects(ask({ ...query, signature, groups: 'admin' }), unproved)
     await assert.rejects(ask({ ...query, signature: 'AAAA' }), unproved)
     await assert.rejects(ask(query), unproved)
+  })
+
+  test('an X25519 key shows that it is the guest’s by agreeing with the authority’s, for this session and request alone', async () => {
+    const { read, ask, possession } = await open()
+    const told = await ask({}, { kind: 'anonymous' }, 0, { path: ['possession-key'] })
+    const authority = JSON.parse(Buffer.from(told.body).toString()) as JsonWebKeyInput['key']
+    const node = makeNodeKey('CURVE25519')
+    const query = { name: 'web', 'public-key': Buffer.from(node.publicKey).toString('base64url') }
+    const { teeKey } = guest('g') as Extract<Caller, { kind: 'guest' }>
+    const signature = proveNodeKey(node, query, teeKey, authority)
+    const { certificate, key } = await read({ ...query, signature })
+    assert.deepEqual([Buffer.from(certificate.publicKey), key], [Buffer.from(node.publicKey), ''])
+    // While one authority follows another a guest may have asked for the key of either.
+    const other = createPublicKey(possession[1]!).export({ format: 'jwk' })
+    await read({ ...query, signature: proveNodeKey(node, query, teeKey, other) })
+    const unproved = refused('NEBULA_POSSESSION_UNPROVED')
+    await assert.rejects(ask({ ...query, signature }, guest('other')), unproved)
+    await assert.rejects(ask({ ...query, signature, groups: 'admin' }), unproved)
+    await assert.rejects(ask({ ...query, signature: 'AAAA' }), unproved)
+    const another = { ...makeNodeKey('CURVE25519'), publicKey: node.publicKey }
+    await assert.rejects(
+      ask({ ...query, signature: proveNodeKey(another, query, teeKey, authority) }),
+      unproved,
+    )
+    // With a key of small order all agree on zero, whoever asks.
+    const zero = { ...query, 'public-key': Buffer.alloc(32).toString('base64url') }
+    await assert.rejects(ask({ ...zero, signature }), unproved)
+    const { ask: askP256 } = await open('P256')
+    await assert.rejects(
+      askP256({}, { kind: 'anonymous' }, 0, { path: ['possession-key'] }),
+      refused('NEBULA_PATH_UNKNOWN'),
+    )
   })
 
   test('who may ask what, and what is encrypted', () => {
@@ -182,6 +214,7 @@ describe('the plugin nebula-ca', () => {
     assert.deepEqual(of('DELETE', 'credential'), ['attested', false])
     assert.deepEqual(of('GET', 'ca'), ['public', false])
     assert.deepEqual(of('GET', 'blocklist'), ['public', false])
+    assert.deepEqual(of('GET', 'possession-key'), ['public', false])
     for (const path of [['revoke'], [], ['ca', 'x'], ['..']]) assert.equal(of('POST', ...path)[0], 'admin')
   })
 

@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto'
 import type { Json } from '#base/index.ts'
 import type { Leases } from '../leases/index.ts'
 import type { Caller, IdentityOf, Plugin, Reply } from '../types.ts'
@@ -26,8 +27,8 @@ export interface NebulaPluginTerms {
 
 /**
  * The plugin `nebula-ca`. `GET credential?name=...` gives the caller its credential, the same until half of its time is
- * over; `DELETE credential?name=...` gives name and address back and revokes it; `GET ca` and `GET blocklist` are for
- * everybody. A policy sees, beside the query as it stands, what it means: `data.request.nebula`.
+ * over; `DELETE credential?name=...` gives name and address back and revokes it. `GET ca`, `GET blocklist` and
+ * `GET possession-key` (a JWK, for `proveNodeKey`) are for everybody. A policy sees, beside the query as it stands, what it means: `data.request.nebula`.
  */
 export function nebulaPlugin(terms: NebulaPluginTerms): Plugin {
   return {
@@ -35,7 +36,7 @@ export function nebulaPlugin(terms: NebulaPluginTerms): Plugin {
     problems,
     access({ method, path }) {
       const [first] = path
-      if (method === 'GET' && path.length === 1 && (first === 'ca' || first === 'blocklist')) return 'public'
+      if (method === 'GET' && path.length === 1 && publicPaths.includes(first ?? '')) return 'public'
       return first === 'credential' ? 'attested' : 'admin'
     },
     encrypted: ({ method, path }) => method === 'GET' && path[0] === 'credential',
@@ -74,10 +75,17 @@ export function nebulaPlugin(terms: NebulaPluginTerms): Plugin {
         // As Nebula's configuration has it, of which JSON is a form.
         return json({ pki: { blocklist: await terms.leases.revocations.fingerprints(at) } }, false)
       }
+      if (call === 'GET possession-key') {
+        const [key] = (await terms.authorities(at, signal)).possession
+        if (!key) throw failure('NEBULA_PATH_UNKNOWN', 'nodes on P-256 sign for their keys')
+        return json({ ...createPublicKey(key).export({ format: 'jwk' }) } as Json, false)
+      }
       throw unknown()
     },
   }
 }
+
+const publicPaths: readonly string[] = ['ca', 'blocklist', 'possession-key']
 
 const callOf = ({ method, path }: { readonly method: string; readonly path: readonly string[] }): string =>
   path.length === 1 ? `${method} ${path[0]}` : ''
