@@ -18,6 +18,7 @@ export {
   parseNebulaCertificate,
   parseNebulaPem,
 } from './certificate.ts'
+export { codes as nebulaCodes } from './codes.ts'
 export {
   checkNodePublicKey,
   makeNodeKey,
