@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util'
 import { makeCorpus } from './corpus.ts'
 import { admissionGroup } from './groups/admission.ts'
 import { attestationGroup } from './groups/attestation.ts'
+import { brokerHttpGroup } from './groups/broker-http.ts'
 import { gateGroup } from './groups/gate.ts'
 import { logGroup } from './groups/log.ts'
 import { packGroup } from './groups/pack.ts'
@@ -55,6 +56,7 @@ try {
     gate: gateGroup,
     admission: admissionGroup,
     attestation: attestationGroup,
+    'broker-http': brokerHttpGroup,
   }
   for (const [name, group] of Object.entries(groups)) {
     if (!name.includes(values.only)) continue
