@@ -1,6 +1,8 @@
+export { policiesAdministration, type RecordedRequests } from './administration.ts'
 export { codes as policyCodes } from './codes.ts'
 export { compileBrokerPolicy } from './compile-broker-policy.ts'
 export { type PolicyBookOptions, StoredPolicies } from './policy-book.ts'
 export { policyName } from './policy-name.ts'
 export { compileResourcePolicy } from './resource-policy.ts'
+export { type RecordedRequest, type TriedPolicy, tryPolicy } from './try-policy.ts'
 export type * from './types.ts'

@@ -4,7 +4,7 @@ export {
   parseResourceConfiguration,
   resourceConfigurationSchema,
 } from './configuration.ts'
-export { type OpenStores, type OpenStoresOptions, openStores } from './open-stores.ts'
+export { type OpenStores, type OpenStoresOptions, openPlace, openStores } from './open-stores.ts'
 export type { RolesOf } from './permission.ts'
 export { problems as resourceProblems } from './problems.ts'
 export {

@@ -49,7 +49,8 @@ export async function openStores(
   return { stores, beneath, [Symbol.asyncDispose]: () => held.disposeAsync() }
 }
 
-async function openPlace(
+/** One store, in its place; what has to be closed goes onto the stack. @throws as `openStores` */
+export async function openPlace(
   place: Exclude<StorePlace, { kind: 'given' }>,
   { directory, fs = nodeFileSystem }: OpenStoresOptions,
   opened: AsyncDisposableStack,

@@ -3,6 +3,7 @@ export { FileSecretStore, type FileStoreOptions, openFileStore } from './file-st
 export { dropMasterKey, type Keyring, newKeyring, rotateKeyring } from './keyring.ts'
 export { formatKeyring, type KeyringSecret, parseKeyring } from './keyring-file.ts'
 export { MemorySecretStore } from './memory-store.ts'
+export { connectPostgres, type Query, type Row } from './postgres-connection.ts'
 export { openPostgresStore, type PostgresSecretStore, type PostgresStoreOptions } from './postgres-store.ts'
 export {
   type ResealReport,

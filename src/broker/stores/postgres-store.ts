@@ -1,6 +1,6 @@
-import { isFailure } from '#base/index.ts'
 import type { SecretStore, Stored } from '../types.ts'
 import { failure } from './codes.ts'
+import { connectPostgres, type Query, type Row } from './postgres-connection.ts'
 import { checkStored, isKeyName, isKeyPrefix, keyNames, newRevision, pageSize } from './secret-key.ts'
 
 export interface PostgresStoreOptions {
@@ -10,9 +10,6 @@ export interface PostgresStoreOptions {
   readonly connections?: number
   readonly password?: string
 }
-
-type Row = Readonly<Record<string, unknown>>
-type Query = (text: string, values: readonly unknown[]) => Promise<readonly Row[]>
 
 /**
  * Secrets in PostgreSQL, for any number of replicas. Every change is one statement, which PostgreSQL makes wait for
@@ -110,42 +107,11 @@ export async function openPostgresStore(
   { name = 'secrets', connections = 4, password }: PostgresStoreOptions = {},
 ): Promise<PostgresSecretStore> {
   if (!isKeyName(name)) throw failure('SECRET_KEY_INVALID', 'the name of a store is not a name')
-  const { default: postgres } = await import('postgres')
-  const sql = await told(async () =>
-    postgres(url, {
-      max: connections,
-      connect_timeout: 15,
-      onnotice: () => undefined,
-      ...(password !== undefined && { password }),
-    }),
-  )
-  const query: Query = (text, values) =>
-    told(async () => sql.unsafe(text, values as never[], { prepare: true }))
-  try {
-    // CREATE ... IF NOT EXISTS is no lock: two that begin at once would collide in the catalogue.
-    await told(() =>
-      sql.begin(async (on) => {
-        await on.unsafe("SELECT pg_advisory_xact_lock(hashtext('sealift_secrets'))")
-        await on.unsafe(schema)
-      }),
-    )
-  } catch (error) {
-    await sql.end({ timeout: 5 })
-    throw error
-  }
-  return new PostgresSecretStore(query, name, () => sql.end({ timeout: 5 }))
-}
-
-/** What the database says may quote what it was given: only its code is told, and the error itself is let go. */
-async function told<T>(act: () => Promise<T>): Promise<T> {
-  try {
-    return await act()
-  } catch (error) {
-    if (isFailure(error)) throw error
-    const { code } = error as { code?: unknown }
-    const known = typeof code === 'string' && /^[A-Z0-9_]{5,40}$/.test(code) ? code : undefined
-    throw failure('SECRET_STORE_FAILED', `PostgreSQL failed${known ? ` with ${known}` : ''}`, {
-      detail: { ...(known && { sqlState: known }) },
-    })
-  }
+  const { query, end } = await connectPostgres(url, {
+    connections,
+    ...(password !== undefined && { password }),
+    table: 'sealift_secrets',
+    schema,
+  })
+  return new PostgresSecretStore(query, name, end)
 }
