@@ -83,7 +83,7 @@ export const codes = {
   REFERENCE_VALUE_INVALID: {
     meaning: 'A message or record of reference values is malformed, or of a kind that is not read here.',
     remedy:
-      'Send {"version": "0.1.0", "type": "sample", "payload": BASE64} with a JSON object in the payload.',
+      'Send {"version": "0.1.0", "type": "sample", "payload": BASE64} with a JSON object in the payload, or a SWID or CoRIM manifest that holds now.',
   },
 } as const satisfies CodeTable
 

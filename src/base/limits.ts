@@ -304,6 +304,8 @@ export const leaseLimits = {
   pageKeys: 256,
   /** Most entries of the list of revoked certificates. */
   revoked: 10_000,
+  /** Entries of it that a holder may make by releasing its leases; then it waits until some have ended. */
+  releasedByHolder: 100,
   /** Largest Nebula certificate (its own limit), and the most networks and groups in one. */
   certificateBytes: 65_536,
   certificateEntries: 1024,
@@ -372,6 +374,8 @@ export const pkiLimits = {
   countMs: 5 * 60_000,
   /** Revoked certificates on the list of one authority. */
   revoked: 10_000,
+  /** Entries of it that a holder may make by releasing its leases; then it waits until some have ended. */
+  releasedByHolder: 100,
   /** How long a revocation list is good; another is made at half of its time, and where something changes. */
   revocationListMs: 24 * 60 * 60_000,
   /** Roots, and intermediates, that are trusted at once: each rotation adds one until the old one has ended. */
@@ -415,6 +419,8 @@ export const attestationLimits = {
   /** Most reference values of one message, and longest name of one, in characters. */
   referenceValues: 10_000,
   referenceNameLength: 1024,
+  /** Most data items of one document in CBOR. */
+  cborItems: 100_000,
   /** Most extensions that an attestation policy may yield. */
   extensions: 64,
 } as const
@@ -426,7 +432,9 @@ export type AttestationLimits = { readonly [K in keyof typeof attestationLimits]
 export const brokerServerLimits = {
   /** Largest body of a request (Trustee's default, 2 MB). */
   bodyBytes: 2 * 1024 * 1024,
-  /** A body over it is read to its end up to this size, so that the refusal reaches its sender. */
+  /** All bodies together that a listener keeps at the moment; one more byte is answered 503. */
+  bodiesBytes: 128 * 1024 * 1024,
+  /** A body over `bodyBytes` is read to its end up to this size, so that the refusal reaches its sender. */
   drainBytes: 8 * 1024 * 1024,
   /** Request line and headers together: a bearer token can be long, as it carries claims about evidence. */
   headerBytes: 64 * 1024,

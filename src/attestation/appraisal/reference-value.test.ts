@@ -32,6 +32,7 @@ test('messages that are malformed are refused', () => {
     { version: '0.2.0' },
     { version: 1 },
     { type: 'corim' },
+    { type: 'other' },
     { type: undefined },
     { payload: undefined },
     { payload: '!' },
