@@ -6,6 +6,10 @@ export const codes = {
     remedy:
       'Correct what the message names; docs/broker.md has every member. `sealift broker check DIR` tells all at once.',
   },
+  BROKER_EXISTS: {
+    meaning: 'There is a broker in the directory already.',
+    remedy: 'Use it as it is, or name another directory.',
+  },
   BROKER_POLICY_DENIED: {
     meaning: 'The resource policy did not allow what a guest asked for, or there is none.',
     remedy: 'Look at the entry with `sealift audit show`; change the policy if it should be allowed.',

@@ -1,9 +1,34 @@
 export { type AdminTokenTerms, adminToken } from './admin-token.ts'
+export { codes as brokerCodes } from './codes.ts'
+export { parseBrokerConfiguration } from './configuration/parse-configuration.ts'
+export { brokerConfigurationSchema } from './configuration/schema.ts'
 export type * from './configuration/types.ts'
 export type * from './face.ts'
+export { identityOf } from './identity.ts'
+export { type InitTerms, initBroker } from './init-broker.ts'
+export { codes as leaseCodes } from './leases/codes.ts'
+export { codes as nebulaCodes } from './nebula/codes.ts'
+export {
+  type AuditPlace,
+  configurationName,
+  type OpenBrokerOptions,
+  type OpenedAudit,
+  type OpenedBroker,
+  openBroker,
+  readBrokerConfiguration,
+} from './open-broker.ts'
+export { openKeyring, pathIn } from './open-keyring.ts'
 export * from './pki/index.ts'
-export type * from './policies/types.ts'
-export type * from './references/types.ts'
-export type { Session, SessionStore } from './sessions/types.ts'
-export type { TokenKeys } from './token-keys/types.ts'
+export * from './policies/index.ts'
+export * from './references/index.ts'
+export * from './resource/index.ts'
+export * from './sessions/index.ts'
+export {
+  formatKeyring,
+  type Keyring,
+  type KeyringSecret,
+  newKeyring,
+  storeCodes,
+} from './stores/index.ts'
+export * from './token-keys/index.ts'
 export type * from './types.ts'
