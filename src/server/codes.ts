@@ -84,6 +84,10 @@ export const codes = {
     meaning: 'The key broker has as many requests in work as it bears.',
     remedy: 'Try again; run more replicas, or raise `limits.concurrent`.',
   },
+  BROKER_BODIES_EXCEEDED: {
+    meaning: 'The bodies of all requests that the key broker has in work are larger than it bears.',
+    remedy: 'Try again; look at who sends so much, or raise `limits.bodiesBytes`.',
+  },
   BROKER_STOPPING: {
     meaning: 'The key broker stops, and gave up what was still in work.',
     remedy: 'Ask another replica, or again once it is back.',

@@ -70,10 +70,11 @@ const pki = object({
 })
 
 const limits = object({
-  requestsPerSecond: optional(whole(1, 1_000_000)),
+  requestsPerSecond: optional(whole(0, 1_000_000)),
   requestBurst: optional(whole(1, 1_000_000)),
   loginFailuresPerSecond: optional(Type.Number({ exclusiveMinimum: 0, maximum: 1000 })),
   bodyBytes: optional(whole(1024, 64 * 1024 * 1024)),
+  bodiesBytes: optional(whole(1024, 64 * 1024 * 1024 * 1024)),
   requestSeconds: optional(Type.Number({ minimum: 0.1, maximum: 600 })),
   headersSeconds: optional(Type.Number({ minimum: 0.1, maximum: 600 })),
   concurrent: optional(whole(1, 100_000)),

@@ -54,13 +54,15 @@ export interface BrokerConfiguration {
 
 /** What the listeners bear; defaults are `brokerServerLimits` of the base room. */
 export interface LimitsConfiguration {
-  /** Of one peer (an IPv4 address, a /64 of IPv6), and how many it may have saved up (default: twice as many). More: 429. */
+  /** Of one peer (an IPv4 address, a /64 of IPv6), and how many it may have saved up (default: twice as many). More: 429. 0: any number. */
   readonly requestsPerSecond?: number
   readonly requestBurst?: number
   /** Failed authentications of one admins' peer. More: 429. */
   readonly loginFailuresPerSecond?: number
   /** Largest body. More: 413. */
   readonly bodyBytes?: number
+  /** Bodies of all requests in work of a listener. More: 503. */
+  readonly bodiesBytes?: number
   /** Within which a request is whole and answered. Longer: 408 or 503. */
   readonly requestSeconds?: number
   /** Within which its head is there. */

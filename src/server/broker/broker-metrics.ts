@@ -10,6 +10,7 @@ export type LimitName =
   | 'requestsPerSecond'
   | 'loginFailuresPerSecond'
   | 'bodyBytes'
+  | 'bodiesBytes'
   | 'requestSeconds'
   | 'headersSeconds'
   | 'concurrent'

@@ -205,6 +205,30 @@ test('a body that waits for its leave gets it, or is refused before it is sent',
   assert.deepEqual(await attempt(1001), [413, false])
 })
 
+test('all bodies in work together are bounded', async () => {
+  await using at = await startTest({ limits: { bodyBytes: 2000, bodiesBytes: 3000 } })
+  const gate = Promise.withResolvers<void>()
+  at.face.before = () => gate.promise
+  const post = (size: number) =>
+    send(`${at.guestUrl}/kbs/v0/attest`, { method: 'POST' }, Buffer.alloc(size, 'x'))
+  const first = [post(1000), post(1000)]
+  while (at.face.guests.length < 2) await wait(5)
+  assert.equal((await post(1001)).status, 503)
+  assert.equal(at.requests()[0]?.code, 'BROKER_BODIES_EXCEEDED')
+  const third = post(1000)
+  while (at.face.guests.length < 3) await wait(5)
+  gate.resolve()
+  for (const { status } of await Promise.all([...first, third])) assert.equal(status, 200)
+  assert.equal((await post(2000)).status, 200)
+})
+
+test('a reply whose headers cannot be sent is a failure, and no silence', async () => {
+  await using at = await startTest()
+  at.face.reply = { mediaType: 'text/plain\r\nSet-Cookie: a=b' }
+  const reply = await send(`${at.guestUrl}/kbs/v0/auth`)
+  assert.deepEqual([reply.status, reply.headers['set-cookie']], [500, undefined])
+})
+
 test('more requests than may be in work are refused at once, until their answers are there', async () => {
   await using at = await startTest({ limits: { concurrent: 2, requestSeconds: 0.15, headersSeconds: 0.1 } })
   const gate = Promise.withResolvers<void>()

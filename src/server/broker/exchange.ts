@@ -17,6 +17,8 @@ export interface ExchangeOptions {
   readonly metrics: BrokerMetrics
   readonly log: BrokerLog
   readonly stopping: () => boolean
+  /** Of all bodies that the listener keeps at the moment. */
+  readonly held: { bytes: number }
 }
 
 /** One request and its one answer. */
@@ -31,6 +33,7 @@ export class Exchange {
   readonly #deadline = new AbortController()
   readonly #timer: NodeJS.Timeout
   #answered = false
+  #heldBytes = 0
 
   constructor(options: ExchangeOptions, incoming: IncomingMessage, response: ServerResponse) {
     this.#options = options
@@ -50,14 +53,27 @@ export class Exchange {
     return this.#deadline.signal
   }
 
+  /** Keeps so many more bytes of the body, as long as there is room for those of everybody. @throws BROKER_BODIES_EXCEEDED */
+  hold(bytes: number): void {
+    const { held, limits } = this.#options
+    if (held.bytes + bytes > limits.bodiesBytes) {
+      const message = `the bodies of requests in work are over ${limits.bodiesBytes} bytes`
+      throw failure('BROKER_BODIES_EXCEEDED', message)
+    }
+    held.bytes += bytes
+    this.#heldBytes += bytes
+  }
+
   /** Refuses at once, whatever is still in work for it. */
   giveUp(reason: Error): void {
     this.#deadline.abort(reason)
     this.refuse(reason)
   }
 
+  /** Nothing is in work for it any more. */
   end(): void {
     clearTimeout(this.#timer)
+    this.#options.held.bytes -= this.#heldBytes
   }
 
   reply({ status, mediaType, body, noStore, cookie, outcome }: BrokerReply, { path }: BrokerRequest): void {
@@ -83,7 +99,7 @@ export class Exchange {
     if (!isFailure(error)) {
       log({ event: 'failure', level: 'error', listener, message: placeOf(error) })
     }
-    const told = isFailure(error) ? { code: error.code, message: error.message } : { code: 'OTHER' }
+    const told = isFailure(error) && { code: error.code, message: error.message }
     this.#answer(status, headers, body, { call: 'refused', status, ...told })
   }
 
@@ -95,9 +111,10 @@ export class Exchange {
     path?: readonly string[],
   ): void {
     if (this.#answered) return
-    this.#answered = true
     if (this.#options.stopping()) headers.push('connection', 'close')
+    // Throws where a header cannot be one: then there is still a refusal to be sent.
     this.response.writeHead(status, headers)
+    this.#answered = true
     this.response.end(body)
     this.#tell(outcome, path)
   }

@@ -26,7 +26,7 @@ export interface Desk<Who> {
   answer(who: Who, api: Way['api'], request: BrokerRequest, signal: AbortSignal): Promise<BrokerReply>
 }
 
-export interface FrontOptions<Who> extends Omit<ExchangeOptions, 'listener'> {
+export interface FrontOptions<Who> extends Omit<ExchangeOptions, 'listener' | 'held'> {
   readonly desk: Desk<Who>
   readonly rates: PeerRates
   /** Why it cannot serve now, or undefined. */
@@ -45,7 +45,7 @@ export class Front<Who> {
 
   constructor(options: FrontOptions<Who>) {
     this.#options = options
-    this.#exchangeOptions = { ...options, listener: options.desk.listener }
+    this.#exchangeOptions = { ...options, listener: options.desk.listener, held: { bytes: 0 } }
   }
 
   readonly onRequest: OnRequest = (incoming, response, awaitsContinue) => {
@@ -125,6 +125,7 @@ export class Front<Who> {
         drainBytes: awaitsContinue ? limits.bodyBytes : limits.drainBytes,
         tooLarge: () => failure('BROKER_BODY_TOO_LARGE', `the body is over ${limits.bodyBytes} bytes`),
         brokenOff: () => failure('BROKER_BODY_BROKEN', 'the body ended before it was whole'),
+        hold: (bytes) => exchange.hold(bytes),
       },
       exchange.signal,
     )

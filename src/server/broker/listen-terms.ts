@@ -10,7 +10,7 @@ export function limitsOf(
   limits: BrokerServerLimits = brokerServerLimits,
 ): BrokerServerLimits {
   const { requestsPerSecond, requestBurst, loginFailuresPerSecond, bodyBytes, concurrent } = configured
-  const { requestSeconds, headersSeconds, connections, stopSeconds } = configured
+  const { bodiesBytes, requestSeconds, headersSeconds, connections, stopSeconds } = configured
   const burst = requestBurst ?? (requestsPerSecond === undefined ? undefined : 2 * requestsPerSecond)
   return {
     ...limits,
@@ -18,6 +18,7 @@ export function limitsOf(
     ...(burst !== undefined && { requestBurst: Math.max(1, burst) }),
     ...(loginFailuresPerSecond !== undefined && { loginFailuresPerSecond }),
     ...(bodyBytes !== undefined && { bodyBytes, drainBytes: Math.max(bodyBytes, limits.drainBytes) }),
+    ...(bodiesBytes !== undefined && { bodiesBytes }),
     ...(requestSeconds !== undefined && { requestMs: requestSeconds * 1000 }),
     ...(headersSeconds !== undefined && { headersMs: headersSeconds * 1000 }),
     ...(concurrent !== undefined && { concurrent }),

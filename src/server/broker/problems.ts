@@ -49,6 +49,12 @@ const table: Readonly<Record<string, HttpProblem>> = {
     detail: 'too many requests are in work',
     limit: 'concurrent',
   },
+  BROKER_BODIES_EXCEEDED: {
+    status: 503,
+    variant: 'PluginInternalError',
+    detail: 'too many requests are in work',
+    limit: 'bodiesBytes',
+  },
   BROKER_STOPPING: { status: 503, variant: 'PluginInternalError', detail: 'the broker stops' },
   BROKER_RATE_EXCEEDED: {
     status: 429,

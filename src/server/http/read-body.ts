@@ -10,6 +10,8 @@ export interface BodyTerms {
   /** What is thrown for more bytes than `maxBytes`, and for a body that breaks off. */
   readonly tooLarge: () => Error
   readonly brokenOff: () => Error
+  /** Told of bytes that are to be kept, before they are. What it throws ends the reading. */
+  readonly hold?: (bytes: number) => void
 }
 
 const none = new Uint8Array()
@@ -25,7 +27,7 @@ export const hasBody = ({ headers }: IncomingMessage): boolean =>
  */
 export function readBody(
   incoming: IncomingMessage,
-  { maxBytes, drainBytes = maxBytes, tooLarge, brokenOff }: BodyTerms,
+  { maxBytes, drainBytes = maxBytes, tooLarge, brokenOff, hold }: BodyTerms,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   if (!hasBody(incoming)) return Promise.resolve(none)
@@ -52,9 +54,17 @@ export function readBody(
     }
     const onData = (part: Buffer) => {
       length += part.length
-      if (length <= maxBytes) parts.push(part)
-      else if (length > drainBytes) fail(tooLarge())
-      else parts = []
+      if (length > drainBytes) return fail(tooLarge())
+      if (length > maxBytes) {
+        parts = []
+        return
+      }
+      try {
+        hold?.(part.length)
+        parts.push(part)
+      } catch (error) {
+        fail(error)
+      }
     }
     if (signal.aborted) return onAbort()
     signal.addEventListener('abort', onAbort, { once: true })
