@@ -37,6 +37,12 @@ export class Remembered<T> {
     this.#known = undefined
   }
 
+  /** After a change that is known: what is remembered stays, changed; what is being read now may be from before it. */
+  amend(change: (value: T) => T): void {
+    this.#generation++
+    if (this.#known) this.#known = { ...this.#known, value: change(this.#known.value) }
+  }
+
   async #read(generation: number): Promise<T> {
     const at = this.#clock()
     const value = await this.#load()

@@ -39,6 +39,8 @@ export interface AddressRecord {
 /** Under a fingerprint: revoked until it would have ended anyway. */
 export interface RevokedRecord {
   readonly fingerprint: string
+  /** Whose it was: `segmentOf` its identity. */
+  readonly holder: string
   readonly until: number
 }
 
@@ -115,10 +117,10 @@ export const addressRecords: RecordKind<AddressRecord> = {
 export const revokedRecords: RecordKind<RevokedRecord> = {
   prefix: 'revoked',
   parse(value) {
-    const found = fields(value, ['fingerprint', 'until'])
+    const found = fields(value, ['fingerprint', 'holder', 'until'])
     if (!found) return undefined
-    const { fingerprint, until } = found
-    return isText(fingerprint) && isTime(until) ? { fingerprint, until } : undefined
+    const { fingerprint, holder, until } = found
+    return isText(fingerprint) && isText(holder) && isTime(until) ? { fingerprint, holder, until } : undefined
   },
 }
 

@@ -182,11 +182,64 @@ describe('leases', () => {
   test('the list of the revoked is whole, or is refused', async () => {
     const limits = { ...leaseLimits, revoked: 2, pageKeys: 1 }
     const { revocations } = open(new MemorySecretStore(), '10.0.0.0/29', limits)
-    for (const digit of 'ab') await revocations.add(fingerprint(digit), at(60).getTime(), at(0))
+    for (const digit of 'ab') await revocations.add(fingerprint(digit), 'h', at(60).getTime(), at(0))
     assert.deepEqual(await revocations.fingerprints(at(1)), [fingerprint('a'), fingerprint('b')])
-    await revocations.add(fingerprint('c'), at(60).getTime(), at(0))
+    await revocations.add(fingerprint('c'), 'h', at(60).getTime(), at(0))
     await assert.rejects(revocations.fingerprints(at(1)), refused('LEASE_BUSY'))
-    await assert.rejects(revocations.add('../x', at(60).getTime(), at(0)), refused('LEASE_REQUEST_INVALID'))
+    await assert.rejects(
+      revocations.add('../x', 'h', at(60).getTime(), at(0)),
+      refused('LEASE_REQUEST_INVALID'),
+    )
+  })
+
+  test('a holder makes the list of the revoked long for nobody else', async () => {
+    const leases = open(new MemorySecretStore(), '10.0.0.0/29', { ...leaseLimits, releasedByHolder: 2 })
+    const releaseOne = async (holder: string, digit: string, seconds: number) => {
+      const lease = await leases.claim(ask(holder, holder), at(seconds))
+      const made = { fingerprints: [fingerprint(digit)], until: lease.until.getTime(), answer: null }
+      await leases.issue(
+        lease,
+        digit,
+        at(seconds),
+        async () => made,
+        () => true,
+      )
+      await leases.release(holder, holder, at(seconds))
+    }
+    await releaseOne('h', 'a', 0)
+    await releaseOne('h', 'b', 1)
+    await assert.rejects(releaseOne('h', 'c', 2), refused('LEASE_BUSY'))
+    await releaseOne('g', 'd', 2)
+    // An admin always can, and the holder can again once something has ended.
+    await leases.revokeName('h', at(3))
+    assert.equal((await leases.revocations.fingerprints(at(3))).length, 4)
+    await releaseOne('h', 'e', 61)
+  })
+
+  test('what another replica revoked is seen after a while, and what was revoked here at once', async () => {
+    const store = new MemorySecretStore()
+    const pool = createPool({ name: 'p', range: parseNetwork('10.0.0.0/29') })
+    const [here, there] = [0, 1].map(() => new Leases({ store, prefix: 'leases', pool, refreshMs: 60_000 }))
+    assert.deepEqual(await here!.revocations.fingerprints(at(0)), [])
+    await there!.revocations.add(fingerprint('b'), 'h', at(60).getTime(), at(0))
+    assert.deepEqual(await here!.revocations.fingerprints(at(0)), [])
+    await here!.revocations.add(fingerprint('a'), 'h', at(60).getTime(), at(0))
+    assert.deepEqual(await here!.revocations.fingerprints(at(0)), [fingerprint('a')])
+    assert.deepEqual(await there!.revocations.fingerprints(at(0)), [fingerprint('a'), fingerprint('b')])
+  })
+
+  test('an address that the pool no longer gives is not given for longer', async () => {
+    const store = new MemorySecretStore()
+    const before = await open(store).claim(ask('h', 'web'), at(0))
+    assert.equal(formatNetwork(before.network).startsWith('10.0.0.'), true)
+    const after = await open(store, '10.9.0.0/29').claim(ask('h', 'web'), at(1))
+    assert.equal(formatNetwork(after.network).startsWith('10.9.0.'), true)
+    await assert.rejects(
+      open(store, '10.9.0.0/29').claim(ask('g', 'web'), at(2)),
+      refused('LEASE_NAME_TAKEN'),
+    )
+    const six = await open(store, 'fd00::/64').claim(ask('h', 'web'), at(3))
+    assert.equal(six.network.family, 6)
   })
 
   test('sweeping removes what has ended, and nothing else', async () => {
@@ -194,7 +247,7 @@ describe('leases', () => {
     const leases = open(store)
     await leases.claim(ask('h', 'short', 10), at(0))
     const long = await leases.claim(ask('h', 'long', 100), at(0))
-    await leases.revocations.add(fingerprint('a'), at(10).getTime(), at(0))
+    await leases.revocations.add(fingerprint('a'), 'h', at(10).getTime(), at(0))
     assert.equal(await leases.sweep(at(10)), 3)
     assert.equal(store.entries.size, 2)
     assert.deepEqual(await leases.claim(ask('h', 'long', 100), at(11)), long)

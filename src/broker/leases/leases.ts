@@ -130,10 +130,19 @@ export class Leases {
     })
   }
 
-  /** Ends a lease before its time; what was issued under it is revoked. @throws LEASE_NOT_FOUND, LEASE_BUSY */
+  /**
+   * Ends a lease before its time; what was issued under it is revoked.
+   * @throws LEASE_NOT_FOUND, LEASE_BUSY; also where the holder has made the list of what is revoked long already: that
+   *   list is for all, and no holder may fill it
+   */
   async release(holder: string, name: string, at: Date, signal?: AbortSignal): Promise<void> {
     const held = await this.#readName(name, signal)
     if (held?.record.holder !== holder) throw notFound(name)
+    if ((await this.revocations.countOf(holder, at)) >= this.#limits.releasedByHolder) {
+      throw failure('LEASE_BUSY', 'the holder released too many leases before their time', {
+        hint: 'Wait until some of what was revoked has ended, or ask for shorter leases.',
+      })
+    }
     await this.#end(name, held.record.id, at, signal)
   }
 
@@ -302,8 +311,10 @@ export class Leases {
     await this.#untilSettled(name, signal, async () => {
       const held = await this.#readName(name, signal)
       if (held?.record.id !== id) return true
-      for (const { fingerprints, until } of held.record.issued) {
-        for (const fingerprint of fingerprints) await this.revocations.add(fingerprint, until, at, signal)
+      const { holder, issued } = held.record
+      for (const { fingerprints, until } of issued) {
+        for (const fingerprint of fingerprints)
+          await this.revocations.add(fingerprint, holder, until, at, signal)
       }
       return await this.#remove(held, signal)
     })

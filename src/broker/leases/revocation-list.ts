@@ -1,7 +1,9 @@
 import type { LeaseLimits } from '#base/index.ts'
 import { Remembered } from '../remembered.ts'
 import { failure } from './codes.ts'
-import { type LeaseRecords, type RevokedRecord, revokedRecords } from './lease-records.ts'
+import { type LeaseRecords, type RevokedRecord, revokedRecords, segmentOf } from './lease-records.ts'
+
+const readsAtOnce = 32
 
 /** Fingerprints of what was revoked and would otherwise still be good. */
 export class RevocationList {
@@ -18,10 +20,17 @@ export class RevocationList {
 
   /**
    * @param fingerprint lower-case hex
+   * @param holder whose it was
    * @param until when it would have ended, in milliseconds since 1970; what ended needs no entry
    * @throws LEASE_REQUEST_INVALID, LEASE_BUSY
    */
-  async add(fingerprint: string, until: number, at: Date, signal?: AbortSignal): Promise<void> {
+  async add(
+    fingerprint: string,
+    holder: string,
+    until: number,
+    at: Date,
+    signal?: AbortSignal,
+  ): Promise<void> {
     if (!/^[0-9a-f]{64}$/.test(fingerprint)) {
       throw failure('LEASE_REQUEST_INVALID', 'a fingerprint has 64 lower-case hex digits')
     }
@@ -30,10 +39,10 @@ export class RevocationList {
       signal?.throwIfAborted()
       const held = await this.#records.read(revokedRecords, fingerprint, signal)
       if (held && held.record.until >= until) return
-      const record = { fingerprint, until }
+      const record = { fingerprint, holder: segmentOf(holder), until }
       if ((await this.#records.write(revokedRecords, fingerprint, held, record, signal)) === undefined)
         continue
-      this.#all.forget()
+      this.#all.amend((all) => [...all.filter((one) => one.fingerprint !== fingerprint), record])
       return
     }
     throw failure('LEASE_BUSY', 'others kept changing the revocation list')
@@ -46,17 +55,29 @@ export class RevocationList {
   async fingerprints(at: Date): Promise<string[]> {
     const found = (await this.#all.get()).filter(({ until }) => until > at.getTime())
     if (found.length > this.#limits.revoked) throw this.#tooMany()
-    return found.map(({ fingerprint }) => fingerprint)
+    return found.map(({ fingerprint }) => fingerprint).sort()
+  }
+
+  /** How many of them count now that were this holder's. */
+  async countOf(holder: string, at: Date): Promise<number> {
+    const segment = segmentOf(holder)
+    const all = await this.#all.get()
+    return all.filter((record) => record.holder === segment && record.until > at.getTime()).length
   }
 
   /** All of them. What has ended is among them until it is swept, and may be as much again. */
   async #read(): Promise<readonly RevokedRecord[]> {
     const { pageKeys, revoked } = this.#limits
-    const found: RevokedRecord[] = []
+    const segments: string[] = []
     for await (const segment of this.#records.segments(revokedRecords, pageKeys)) {
-      const held = await this.#records.read(revokedRecords, segment)
-      if (held) found.push(held.record)
-      if (found.length > 2 * revoked) throw this.#tooMany()
+      segments.push(segment)
+      if (segments.length > 2 * revoked) throw this.#tooMany()
+    }
+    const found: RevokedRecord[] = []
+    for (let i = 0; i < segments.length; i += readsAtOnce) {
+      const some = segments.slice(i, i + readsAtOnce)
+      const held = await Promise.all(some.map((segment) => this.#records.read(revokedRecords, segment)))
+      found.push(...held.flatMap((one) => one?.record ?? []))
     }
     return found
   }
