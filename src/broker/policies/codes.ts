@@ -6,8 +6,9 @@ export const codes = {
     remedy: 'Write `resource`, or `attestation/ID` (`attestation/default_cpu`, `attestation/default_gpu`).',
   },
   POLICY_PACKAGE_RESERVED: {
-    meaning: 'A policy declares a package of the broker itself.',
-    remedy: 'Write the rules in `package policy`, and others in packages that do not begin with `sealift`.',
+    meaning: 'A policy declares a package of the broker itself, or has data in its place.',
+    remedy:
+      'Write the rules in `package policy`, and others in packages that do not begin with `sealift`; give data another name.',
   },
   POLICY_NOT_FOUND: {
     meaning: 'The broker has no policy of this name, or not this version of it.',

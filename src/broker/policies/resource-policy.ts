@@ -3,7 +3,8 @@ import { compilePolicy, type Policy, type PolicyFile } from '#policy/index.ts'
 /**
  * Trustee's question (`data.policy.allow`, where `data` says what is asked for and `input` are the token's claims) as
  * a question about evidence alone, so that one compiled policy answers all of them and each can be asked again from
- * its record. `reasons` is ours: what a policy likes to say beside yes and no.
+ * its record. `reasons` is ours: texts, or objects with
+ * code and message, that a policy may say beside yes and no.
  */
 const question = `package sealift.release
 
@@ -11,11 +12,15 @@ import rego.v1
 
 default allowed := false
 
+# What is absent denies: it would be looked for in the data of the policy itself.
 allowed if {
+	plugin := input.request.plugin
+	path := input.request["resource-path"]
+	query := input.request.query
 	data.policy.allow == true with input as input.claims
-		with data.plugin as input.request.plugin
-		with data["resource-path"] as input.request["resource-path"]
-		with data.query as input.request.query
+		with data.plugin as plugin
+		with data["resource-path"] as path
+		with data.query as query
 		with data.request as input.request
 }
 
@@ -27,8 +32,15 @@ reasons := [reason |
 		with data["resource-path"] as input.request["resource-path"]
 		with data.query as input.request.query
 		with data.request as input.request
-	reason := {"code": "RESOURCE_POLICY", "message": sprintf("%v", [said])}
+	reason := reason_of(said)
 ]
+
+reason_of(said) := {"code": "RESOURCE_POLICY", "message": said} if is_string(said)
+
+reason_of(said) := {"code": said.code, "message": said.message} if {
+	is_string(said.code)
+	is_string(said.message)
+}
 
 decision := {"allow": allowed, "reasons": reasons}
 `
