@@ -21,27 +21,27 @@ export function noOverlay(): string | undefined {
   return process.getuid?.() === 0 ? undefined : 'NOT TESTED: network namespaces are made by root'
 }
 
-/** What a node is told by its broker. */
+/** What a node is told by its broker, in PEM. */
 export interface Identity {
-  /** PEM. */
   readonly certificate: string
   readonly key: string
   readonly authorities: string
-  readonly address: string
 }
 
 /** The cable between all nodes: 192.168.77.0/24, which nothing else here sees. */
 export class Underlay {
   readonly #bench: Workbench
-  readonly #prefix = `sl${process.pid}`
+  readonly #prefix: string
   #nodes = 0
 
-  private constructor(bench: Workbench) {
+  private constructor(bench: Workbench, name: string) {
     this.#bench = bench
+    this.#prefix = `sl${process.pid}-${name}`
   }
 
-  static async open(bench: Workbench): Promise<Underlay> {
-    const underlay = new Underlay(bench)
+  /** @param name what tells it apart from others of this process */
+  static async open(bench: Workbench, name: string): Promise<Underlay> {
+    const underlay = new Underlay(bench, name)
     const bridge = await underlay.namespace('br')
     await ip('-n', bridge, 'link', 'add', 'br0', 'type', 'bridge')
     await ip('-n', bridge, 'link', 'set', 'br0', 'up')
@@ -163,7 +163,7 @@ export class NebulaNode {
 
   /** Whether an address of the overlay answers. */
   async reaches(address: string): Promise<boolean> {
-    const ping = ['ping', '-c', '1', '-W', '1', address]
+    const ping = [address.includes(':') ? 'ping6' : 'ping', '-c', '1', '-W', '1', address]
     const command = ['netns', 'exec', this.#namespace, findPeer('busybox')!, ...ping]
     const { stdout } = await run(findPeer('ip')!, command, { exit: 'any' })
     return / 0% packet loss/.test(stdout)
