@@ -51,8 +51,10 @@ export interface GuestRun {
 
 export interface GuestWishes {
   readonly url: string
-  /** `kbs:///repository/type/tag`; several are for `kbs-guest` alone, as is what follows. */
+  /** `kbs:///repository/type/tag`; several are for `kbs-guest` alone, as is what follows but where it says more. */
   readonly paths: readonly string[]
+  /** A file with the certificate that the broker's is believed by; for `trustee-attester` alone. */
+  readonly certificate?: string
   /** A file in PEM. */
   readonly teeKey?: string
   readonly algorithm?: string
@@ -95,7 +97,8 @@ function argumentsOf({ name, version }: GuestProgram, wishes: GuestWishes): stri
   if (name === 'trustee-attester') {
     // Releases before 0.4.0 know no addresses here, and the newest asks for `resource//A/B/C` without one.
     const path = version === '0.4.0' ? paths[0]! : paths[0]!.replace('kbs:///', '')
-    return ['--url', url, 'get-resource', '--path', path]
+    const trust = wishes.certificate ? ['--cert-file', wishes.certificate] : []
+    return ['--url', url, ...trust, 'get-resource', '--path', path]
   }
   return [
     ...['--url', url],
