@@ -5,6 +5,8 @@ import { admissionServe } from './commands/admission-serve.ts'
 import { attest } from './commands/attest.ts'
 import { attestations } from './commands/attestations.ts'
 import { audit } from './commands/audit.ts'
+import { brokerInit } from './commands/broker-init.ts'
+import { brokerServe } from './commands/broker-serve.ts'
 import { build } from './commands/build.ts'
 import { complete } from './commands/complete.ts'
 import { completion } from './commands/completion.ts'
@@ -65,6 +67,11 @@ const trustRoot = buildRouteMap<'import' | 'show' | 'update' | 'pack', Context>(
   docs: { brief: 'Whose authorities, logs and time stamps are trusted here' },
 })
 
+const broker = buildRouteMap<'init' | 'serve', Context>({
+  routes: { init: brokerInit, serve: brokerServe },
+  docs: { brief: 'Release secrets to attested guests' },
+})
+
 const admission = buildRouteMap<'serve' | 'manifests', Context>({
   routes: { serve: admissionServe, manifests: admissionManifests },
   docs: { brief: 'Guard a Kubernetes cluster' },
@@ -109,6 +116,7 @@ const commands = {
   receipt,
   audit,
   admission,
+  broker,
   installations,
   show,
   logs,

@@ -2,6 +2,7 @@ export { type Audit, type AuditReader, auditOf, auditReader } from './audit/audi
 export { type AuditDirectoryOptions, type OpenAudit, openAudit, readAudit } from './audit/audit-directory.ts'
 export { type Missing, missingOf } from './audit/missing.ts'
 export { DirectoryObjects, type Objects } from './audit/objects.ts'
+export { openPostgresAudit, type PostgresAuditOptions } from './audit/postgres-audit.ts'
 export {
   type AccessRecord,
   type AuditRecord,
