@@ -101,7 +101,7 @@ async function pageOf(
   const { records, next } = await issued.page({ limit: most, ...(after && { after }) }, signal)
   const told: Json[] = []
   for (const record of records) {
-    const isRevoked = (await revocations.serials(record.issuer, at, signal)).has(record.serial)
+    const isRevoked = (await revocations.serials(record.issuer, at)).has(record.serial)
     told.push(tellIssued(record, isRevoked))
   }
   return { issued: told, ...(next && { next }) }

@@ -68,6 +68,8 @@ export class Authorities {
   readonly #limits: PkiLimits
   #opened: Opened | undefined
   #readAt = Number.NEGATIVE_INFINITY
+  #reading: Promise<Opened> | undefined
+  #written = 0
 
   /** @param longestMs the longest life of a certificate that this process gives */
   constructor(
@@ -91,8 +93,8 @@ export class Authorities {
   async at(at: Date, signal?: AbortSignal): Promise<AuthoritySet> {
     // Either way: a clock that was set back must not keep what was read for long.
     const isFresh = Math.abs(at.getTime() - this.#readAt) < this.#refreshMs
-    const opened = (isFresh && this.#opened) || (await this.#read(at, signal))
-    const isDue = this.#due(opened.held.record, at) !== undefined
+    const opened = (isFresh && this.#opened) || (await this.#readOnce(at))
+    const isDue = this.#due(opened, at) !== undefined
     return trustedOf(isDue ? await this.#maintain(at, signal) : opened, at)
   }
 
@@ -110,26 +112,43 @@ export class Authorities {
   async #maintain(at: Date, signal?: AbortSignal): Promise<Opened> {
     return await this.#records.untilDone(key, signal, async () => {
       const now = await this.#read(at, signal)
-      const due = this.#due(now.held.record, at)
+      const due = this.#due(now, at)
       if (!due) return { done: now }
-      const next = due === 'life' ? now.held.record : await this.#rotated(now, { root: due === 'root' }, at)
-      return await this.#write(now.held, next, at)
+      if (due === 'life') return await this.#write(now.held, now.held.record, at)
+      // What issues now goes on for a while: there is no hurry.
+      if (this.#isFull(now, at)) return { done: now }
+      return await this.#write(now.held, await this.#rotated(now, { root: due === 'root' }, at), at)
     })
   }
 
-  #due({ longestMs }: AuthoritiesRecord, at: Date): 'root' | 'intermediate' | 'life' | undefined {
-    const isLate = ({ validity }: OpenAuthority['authority']) => {
+  #due({ held, roots, intermediates }: Opened, at: Date): 'root' | 'intermediate' | 'life' | undefined {
+    const isLate = ({ authority: { validity } }: OpenAuthority) => {
       const [from, until] = [validity.notBefore.getTime(), validity.notAfter.getTime()]
       return until - at.getTime() < (until - from) / 3
     }
-    const [root, intermediate] = [this.#opened?.roots[0], this.#opened?.intermediates[0]]
-    if (root && isLate(root.authority)) return 'root'
-    if (intermediate && isLate(intermediate.authority)) return 'intermediate'
-    return longestMs < this.#longestMs ? 'life' : undefined
+    if (isLate(roots[0]!)) return 'root'
+    if (isLate(intermediates[0]!)) return 'intermediate'
+    return held.record.longestMs < this.#longestMs ? 'life' : undefined
+  }
+
+  #isFull({ roots, intermediates }: Opened, at: Date): boolean {
+    const count = (list: readonly TrustedAuthority[]) => list.filter(({ until }) => at < until).length
+    return Math.max(count(roots), count(intermediates)) >= this.#limits.authorities
+  }
+
+  /** For all who ask at this moment. */
+  #readOnce(at: Date): Promise<Opened> {
+    this.#reading ??= this.#read(at).finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
   }
 
   async #read(at: Date, signal?: AbortSignal): Promise<Opened> {
+    const written = this.#written
     const held = await this.#records.read(schemas.authorities, key, signal)
+    // What was written here meanwhile is newer.
+    if (written !== this.#written && this.#opened) return this.#opened
     if (held) return this.#open(held, at)
     return await this.#records.untilDone(key, signal, async () => {
       const found = await this.#records.read(schemas.authorities, key, signal)
@@ -146,7 +165,9 @@ export class Authorities {
     const longestMs = Math.max(next.longestMs, this.#longestMs)
     const record = { ...next, sequence, longestMs }
     const revision = await this.#records.write(key, held, record)
-    return revision === undefined ? undefined : { done: this.#open({ record, revision }, at) }
+    if (revision === undefined) return undefined
+    this.#written++
+    return { done: this.#open({ record, revision }, at) }
   }
 
   #open(held: Held<AuthoritiesRecord>, at: Date): Opened {
@@ -184,9 +205,10 @@ export class Authorities {
     }
   }
 
-  async #rotated({ held, roots, intermediates }: Opened, rotation: Rotation, at: Date) {
+  async #rotated(opened: Opened, rotation: Rotation, at: Date): Promise<AuthoritiesRecord> {
+    const { held, roots, intermediates } = opened
     const old = withoutEnded(held.record, [...roots, ...intermediates], at)
-    if (Math.max(old.roots.length, old.intermediates.length) >= this.#limits.authorities) {
+    if (this.#isFull(opened, at)) {
       throw failure('PKI_TOO_MANY', `${this.#limits.authorities} authorities are still trusted`, {
         hint: 'Wait until the last certificate of an older one has ended.',
       })

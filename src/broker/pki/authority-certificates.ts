@@ -4,8 +4,9 @@ import {
   type CertificateAuthority,
   createAuthority,
   generateKeyPair,
+  type KeyPair,
   openAuthority,
-  publicKeyOf,
+  type PublicKey,
   type Randomness,
   type Validity,
 } from '#keys/index.ts'
@@ -32,15 +33,13 @@ export interface AuthorityPlan {
 }
 
 /** A key as the PKI makes it, for itself and for guests. */
-export async function makeKey(keys: AuthorityPlan['keys']): Promise<KeyObject> {
-  const { privateKey } = await generateKeyPair(keys === 'rsa-3072' ? 'rsa' : keys, 3072)
-  return privateKey
-}
+export const makeKey = (keys: AuthorityPlan['keys']): Promise<KeyPair> =>
+  generateKeyPair(keys === 'rsa-3072' ? 'rsa' : keys, 3072)
 
 /** Below a root there are newer roots, intermediates, and what those issue. */
 export async function makeRoot(plan: AuthorityPlan, at: Date): Promise<OpenAuthority> {
-  const key = await makeKey(plan.keys)
-  const id = idOf(key)
+  const { privateKey: key, publicKey } = await makeKey(plan.keys)
+  const id = idOf(publicKey)
   const authority = await createAuthority({
     subject: nameOf(plan, 'Root', id),
     key,
@@ -58,11 +57,11 @@ export async function makeIntermediate(
   root: CertificateAuthority,
   at: Date,
 ): Promise<OpenAuthority> {
-  const key = await makeKey(plan.keys)
-  const id = idOf(key)
+  const { privateKey: key, publicKey } = await makeKey(plan.keys)
+  const id = idOf(publicKey)
   const { der } = await root.issue({
     subject: nameOf(plan, 'Intermediate', id),
-    publicKey: publicKeyOf(key),
+    publicKey,
     uris: [domainOf(plan)],
     ca: { pathLength: 0 },
     ...within(root.validity, at, plan.intermediateMs),
@@ -109,7 +108,7 @@ export function reopen(
 export const pkcs8Of = (key: KeyObject): string =>
   key.export({ format: 'der', type: 'pkcs8' }).toString('base64')
 
-const idOf = (key: KeyObject): string => publicKeyOf(key).id.slice(0, 16)
+const idOf = ({ id }: PublicKey): string => id.slice(0, 16)
 
 const domainOf = ({ trustDomain }: AuthorityPlan): string => `spiffe://${trustDomain}`
 

@@ -59,7 +59,7 @@ export class CertificateCallers {
     if (at.getTime() < notBefore || at.getTime() > notAfter) return false
     const { intermediates } = await this.#terms.authorities.at(at, signal)
     if (!intermediates.some(({ id }) => id === issuer)) return false
-    return !(await this.#terms.revocations.serials(issuer, at, signal)).has(serial)
+    return !(await this.#terms.revocations.serials(issuer, at)).has(serial)
   }
 
   async #verify(der: Uint8Array, at: Date, signal?: AbortSignal): Promise<Known | undefined> {

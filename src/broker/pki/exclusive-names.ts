@@ -14,7 +14,10 @@ export class ExclusiveNames {
     this.#records = records
   }
 
-  /** The names are this identity's until `until`, under this serial. All or none. @throws PKI_NAME_TAKEN, PKI_BUSY */
+  /**
+   * The names are this identity's until `until`, under this serial. Whoever is refused one of them releases them all.
+   * @throws PKI_NAME_TAKEN, PKI_BUSY
+   */
   async claim(
     names: readonly string[],
     {
@@ -25,25 +28,17 @@ export class ExclusiveNames {
     at: Date,
     signal?: AbortSignal,
   ): Promise<void> {
-    const claimed: string[] = []
-    try {
-      for (const name of names) {
-        await this.#records.change(
-          schemas.name,
-          keyOf(name),
-          (record) => {
-            const held = runningOf(record, at)
-            if (held.length > 0 && record?.identity !== identity) throw taken(name)
-            return { name, identity, held: [...held, { serial, until }] }
-          },
-          signal,
-        )
-        claimed.push(name)
-      }
-    } catch (error) {
-      // Whoever asked may be gone: what was begun is undone all the same.
-      await this.release(claimed, serial, at)
-      throw error
+    for (const name of names) {
+      await this.#records.change(
+        schemas.name,
+        keyOf(name),
+        (record) => {
+          const held = runningOf(record, at)
+          if (held.length > 0 && record?.identity !== identity) throw taken(name)
+          return { name, identity, held: [...held, { serial, until }] }
+        },
+        signal,
+      )
     }
   }
 

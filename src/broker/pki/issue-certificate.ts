@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson, type Json, jsonAt } from '#base/index.ts'
-import { publicKeyOf } from '#keys/index.ts'
 import type { Caller } from '../types.ts'
 import type { TrustedIntermediate } from './authorities.ts'
 import { type AuthorityPlan, makeKey, pkcs8Of } from './authority-certificates.ts'
@@ -40,7 +39,7 @@ export async function issueCertificate(
   crlUrl: string | undefined,
 ): Promise<IssuedRecord> {
   const made = wish.publicKey ? undefined : await makeKey(keys)
-  const publicKey = wish.publicKey ?? publicKeyOf(made!)
+  const publicKey = wish.publicKey ?? made!.publicKey
   const { notBefore: first, notAfter: last } = authority.validity
   const notBefore = wholeSeconds(Math.max(at.getTime() - slackMs, first.getTime()))
   const notAfter = wholeSeconds(Math.min(at.getTime() + wish.lifeMs, last.getTime()))
@@ -66,7 +65,7 @@ export async function issueCertificate(
     notAfter,
     keyId: publicKey.id,
     certificate: Buffer.from(der).toString('base64'),
-    key: made ? pkcs8Of(made) : null,
+    key: made ? pkcs8Of(made.privateKey) : null,
     attested: attestedSummary(caller, at),
   }
 }

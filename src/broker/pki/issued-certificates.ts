@@ -112,13 +112,14 @@ export class IssuedCertificates {
     await this.#refuseTooMany(at, signal)
     const made = await make()
     const { identity, serial, notAfter } = made
-    await this.#names.claim(exclusive, { identity, serial, until: notAfter }, at, signal)
+    // Before the names: what dies in between is swept with its record.
+    const isNew = await this.#records.write(keyOf(notAfter, serial), undefined, made, signal)
+    // 126 random bits: whoever has met the same before has no good random source.
+    if (isNew === undefined) throw failure('PKI_BUSY', `the serial number ${serial} is there already`)
     try {
-      const isNew = await this.#records.write(keyOf(notAfter, serial), undefined, made, signal)
-      // 126 random bits: whoever has met the same before has no good random source.
-      if (isNew === undefined) throw failure('PKI_BUSY', `the serial number ${serial} is there already`)
+      await this.#names.claim(exclusive, { identity, serial, until: notAfter }, at, signal)
     } catch (error) {
-      await this.#names.release(exclusive, serial, at)
+      await this.#discard(made, at)
       throw error
     }
     return made

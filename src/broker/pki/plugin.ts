@@ -59,15 +59,13 @@ export function pkiPlugin(terms: PkiPluginTerms): Plugin {
       if (name === 'ca') return pem([...set.roots, ...set.intermediates].map(certificatePem))
       if (name === 'bundle') return json(spiffeBundle(set), false)
       if (name === 'crl') {
-        const list = await terms.revocations.list(issuerOf(set, id), at, signal)
+        const list = await terms.revocations.list(issuerOf(set, id), at)
         return { mediaType: 'application/pkix-crl', body: list.der, noStore: false }
       }
       if (name !== 'crl.pem') throw unknown()
       // Of all authorities: who looks at whole chains needs those of the roots too.
       const issuers = [...set.intermediates, ...set.roots]
-      return pem(
-        await Promise.all(issuers.map(async (one) => (await terms.revocations.list(one, at, signal)).pem)),
-      )
+      return pem(await Promise.all(issuers.map(async (one) => (await terms.revocations.list(one, at)).pem)))
     },
   }
 }

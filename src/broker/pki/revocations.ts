@@ -22,7 +22,7 @@ export interface RevocationListFile {
 }
 
 interface Remembered<T> {
-  readonly value: T
+  readonly value: Promise<T>
   readonly at: number
 }
 
@@ -79,25 +79,25 @@ export class Revocations {
   }
 
   /** Serials of this issuer's certificates that were revoked. A change by another replica counts within `refreshMs`. */
-  async serials(issuer: string, at: Date, signal?: AbortSignal): Promise<ReadonlySet<string>> {
+  async serials(issuer: string, at: Date): Promise<ReadonlySet<string>> {
     return await this.#remember(this.#serials, issuer, at, async () => {
-      const held = await this.#records.read(schemas.revoked, revokedKey(issuer), signal)
+      const held = await this.#records.read(schemas.revoked, revokedKey(issuer))
       return new Set(held?.record.entries.map(([serial]) => serial))
     })
   }
 
   /** The list of an authority: the newest one, or another where that is old or something has changed. @throws PKI_BUSY */
-  async list(issuer: OpenAuthority, at: Date, signal?: AbortSignal): Promise<RevocationListFile> {
-    return await this.#remember(this.#lists, issuer.id, at, () => this.#newest(issuer, at, signal))
+  async list(issuer: OpenAuthority, at: Date): Promise<RevocationListFile> {
+    return await this.#remember(this.#lists, issuer.id, at, () => this.#newest(issuer, at))
   }
 
-  async #newest(issuer: OpenAuthority, at: Date, signal?: AbortSignal): Promise<RevocationListFile> {
+  async #newest(issuer: OpenAuthority, at: Date): Promise<RevocationListFile> {
     const key = listKey(issuer.id)
     const now = at.getTime()
-    return await this.#records.untilDone(key, signal, async () => {
+    return await this.#records.untilDone(key, undefined, async () => {
       // The list before the entries: where those change in between, another list was made of them and ours is late.
-      const held = await this.#records.read(schemas.crl, key, signal)
-      const revoked = await this.#records.read(schemas.revoked, revokedKey(issuer.id), signal)
+      const held = await this.#records.read(schemas.crl, key)
+      const revoked = await this.#records.read(schemas.revoked, revokedKey(issuer.id))
       const { changes = 0, entries = [] } = revoked?.record ?? {}
       const { revocationListMs } = this.#limits
       const age = held ? now - held.record.thisUpdate : 0
@@ -118,7 +118,7 @@ export class Revocations {
       })
       const times = { thisUpdate: now, nextUpdate: now + revocationListMs }
       const record = { number, changes, ...times, list: Buffer.from(der).toString('base64') }
-      const isWritten = (await this.#records.write(key, held, record, signal)) !== undefined
+      const isWritten = (await this.#records.write(key, held, record)) !== undefined
       return isWritten ? { done: fileOf(record) } : undefined
     })
   }
@@ -132,7 +132,8 @@ export class Revocations {
   /** RFC 5280 section 3.3: an entry is on one list at least that was made after the certificate had ended. */
   #belongs = (until: number, now: number) => until + this.#limits.revocationListMs > now
 
-  async #remember<T>(
+  /** Found once for all who ask within `refreshMs`. */
+  #remember<T>(
     known: Map<string, Remembered<T>>,
     issuer: string,
     at: Date,
@@ -140,9 +141,13 @@ export class Revocations {
   ): Promise<T> {
     const before = known.get(issuer)
     if (before && Math.abs(at.getTime() - before.at) < this.#refreshMs) return before.value
-    const value = await find()
-    known.set(issuer, { value, at: at.getTime() })
-    return value
+    const remembered = { value: find(), at: at.getTime() }
+    known.set(issuer, remembered)
+    remembered.value.catch(() => {
+      // Who asks next tries again.
+      if (known.get(issuer) === remembered) known.delete(issuer)
+    })
+    return remembered.value
   }
 }
 
