@@ -38,8 +38,12 @@ export interface TestBrokerTerms {
 
 const principal = { kind: 'user', name: 'ada' } as const
 
-/** A new broker in a directory, or the one that is there already; listening on a free port. */
-export async function startTestBroker(directory: string, terms?: TestBrokerTerms): Promise<TestBroker> {
+/** A new broker in a directory or, without terms, the one that is there already; on a free port unless one is named. */
+export async function startTestBroker(
+  directory: string,
+  terms?: TestBrokerTerms,
+  listen = '127.0.0.1:0',
+): Promise<TestBroker> {
   if (terms) await makeBroker(directory, terms)
   await using stack = new AsyncDisposableStack()
   const logKey = generateKeyPairSync('ed25519').privateKey
@@ -63,9 +67,7 @@ export async function startTestBroker(directory: string, terms?: TestBrokerTerms
     seen.onRequest(event)
   }
   const { face, configuration } = opened
-  const server = stack.use(
-    await startBrokerServer({ face, configuration, directory, log, now }, '127.0.0.1:0'),
-  )
+  const server = stack.use(await startBrokerServer({ face, configuration, directory, log, now }, listen))
   const running = stack.move()
   return Object.assign(seen, {
     url: server.guestUrl,

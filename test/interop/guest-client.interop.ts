@@ -249,6 +249,26 @@ test('a token of every version is good after the broker was started anew', { ski
   }
 })
 
+test('a guest attests again when the broker was started anew', {
+  skip: guestOf('0.4.0') ? false : noGuestPrograms,
+}, async () => {
+  const directory = bench.path('renewed')
+  const first = await startTestBroker(directory, { tees: ['sample'] })
+  await furnish(first)
+  let second: Promise<TestBroker> | undefined
+  first.onRequest = ({ call, status }) => {
+    if (call !== 'resource' || status !== 200) return
+    second = first[Symbol.asyncDispose]().then(() =>
+      startTestBroker(directory, undefined, new URL(first.url).host),
+    )
+  }
+  // Time for a broker to start, many times over.
+  const run = await runGuest(guestOf('0.4.0')!, { url: first.url, paths: [one, one], pause: 4 })
+  await using other = (await second)!
+  assert.deepEqual(run.got, [secret, secret], run.said)
+  assert.deepEqual(since(0, other), ['resource 401', 'auth 200', 'attest 200', 'resource 200'])
+})
+
 describe('guests before a broker that does not take them', { skip }, () => {
   test('RSA1_5 that is not switched on, and a TEE that is not', async () => {
     await using strict = await startTestBroker(bench.path('strict'), { tees: ['sample'] })

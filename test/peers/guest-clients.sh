@@ -50,8 +50,8 @@ without_git_dependencies() {
 # $1 version of the protocol, $2 commit, $3 feature of kbs-guest, $4 what else of kbs_protocol it switches on
 guest_client() {
   case " $versions " in *" $1 "*) ;; *) return 0 ;; esac
-  stamp=$bin/../stamps/kbs-guest-$1-$2
-  if [ -x "$bin/kbs-guest-$1" ] && [ "$stamp" -nt "$here/kbs-guest/main.rs" ]; then return 0; fi
+  stamp=$bin/../stamps/kbs-guest-$1-$2-$(cksum <"$here/kbs-guest/main.rs" | cut -d ' ' -f 1)
+  if [ -x "$bin/kbs-guest-$1" ] && [ -e "$stamp" ]; then return 0; fi
   echo "peers: building the guest clients that speak $1" >&2
   tree=$build/$1
   mkdir -p "$tree/kbs-guest/src"
