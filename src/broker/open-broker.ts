@@ -209,16 +209,13 @@ const recordedRequests =
       policy: name,
       most: brokerLimits.triedRequests,
     })
-    return recent.map(({ index, record, input }) => {
-      const { outputs } = record.decision as { outputs?: unknown }
-      return {
-        index,
-        at: new Date(record.at),
-        principal: `${record.principal.kind}:${record.principal.name}`,
-        resource: record.resource,
-        allowed: record.allowed,
-        input,
-        ...(purpose === 'appraisal' && { outputs: JSON.stringify(outputs) }),
-      }
-    })
+    return recent.map(({ index, record, input, outputs }) => ({
+      index,
+      at: new Date(record.at),
+      principal: `${record.principal.kind}:${record.principal.name}`,
+      resource: record.resource,
+      allowed: record.allowed,
+      input,
+      ...(purpose === 'appraisal' && { outputs }),
+    }))
   }

@@ -1,9 +1,9 @@
 import { Type } from 'typebox'
 import { formatPrincipal } from '#access/index.ts'
 import { bodyOf, emptyReply, fromBase64Url, jsonReply } from '../admin/bodies.ts'
+import { failure as requestFailure } from '../codes.ts'
 import type { AdminHandler, AdminHandlers } from '../face.ts'
 import type { Problem } from '../types.ts'
-import { failure } from './codes.ts'
 import { policyName } from './policy-name.ts'
 import { type RecordedRequest, tryPolicy } from './try-policy.ts'
 import type { PolicyBook, PolicyName } from './types.ts'
@@ -42,28 +42,34 @@ export function policiesAdministration(book: PolicyBook, recorded: RecordedReque
     const path = request.path.slice(1)
     const by = formatPrincipal(principal)
     if (method === 'GET' && path.length === 0) return jsonReply(await listed(book, signal))
-    const last = path.at(-1)
-    const isAction = actions.has(`${method} ${last}`) && path.length > 1
-    const name = policyName(isAction ? path.slice(0, -1) : path)
-    if (!isAction && method === 'PUT')
-      return jsonReply(await book.set(name, bodyOf(files, body).files, by, at, signal))
-    if (!isAction && method === 'GET') return jsonReply(await one(book, name, query.version, signal))
-    if (isAction && last === 'versions') {
-      const versions = await book.versions(name, signal)
-      return jsonReply(versions.map(({ files: _, ...version }) => version))
+    const action = path.length > 1 ? actions.get(`${method} ${path.at(-1)}`) : undefined
+    const name = policyName(action ? path.slice(0, -1) : path)
+    switch (action ?? method) {
+      case 'GET':
+        return jsonReply(await book.read(name, versionIn(query.version), signal))
+      case 'PUT':
+        return jsonReply(await book.set(name, bodyOf(files, body).files, by, at, signal))
+      case 'versions': {
+        const versions = await book.versions(name, signal)
+        return jsonReply(versions.map(({ files: _, ...version }) => version))
+      }
+      case 'try':
+        return jsonReply(await tryPolicy(name, bodyOf(files, body).files, await recorded(name), signal))
+      case 'rollback': {
+        const { to } = body.length === 0 ? {} : bodyOf(rollback, body)
+        return jsonReply(await book.rollback(name, to, by, at, signal))
+      }
+      default:
+        throw requestFailure('BROKER_PATH_UNKNOWN', 'a policy is shown, set, tried or rolled back')
     }
-    if (isAction && last === 'try')
-      return jsonReply(tryPolicy(name, bodyOf(files, body).files, await recorded(name)))
-    if (isAction && last === 'rollback') {
-      const { to } = body.length === 0 ? {} : bodyOf(rollback, body)
-      return jsonReply(await book.rollback(name, to, by, at, signal))
-    }
-    throw failure('POLICY_NAME_INVALID', 'a policy is shown, set, tried or rolled back')
   }
   const setTrustee: AdminHandler = async ({ method, path, body, principal }, at, signal) => {
-    if (method === 'GET' && path[0] === 'resource-policy') return jsonReply(await book.names(signal))
-    const { id, text } = trusteePolicy(path[0]!, body)
-    const name = policyName(path[0] === 'resource-policy' ? ['resource'] : ['attestation', id])
+    const [call, ...more] = path
+    if (method === 'GET' && call === 'resource-policy' && more.length === 0)
+      return jsonReply((await book.names(signal)).filter((name) => name === 'resource'))
+    if (method !== 'POST' || more.length > 0)
+      throw requestFailure('BROKER_PATH_UNKNOWN', 'a policy is set with POST')
+    const { name, text } = trusteePolicy(call!, body)
     await book.set(name, [{ path: 'policy.rego', text }], formatPrincipal(principal), at, signal)
     return emptyReply
   }
@@ -74,14 +80,33 @@ export function policiesAdministration(book: PolicyBook, recorded: RecordedReque
   }
 }
 
-const actions: ReadonlySet<string> = new Set(['GET versions', 'POST try', 'POST rollback'])
+const actions: ReadonlyMap<string, 'versions' | 'try' | 'rollback'> = new Map([
+  ['GET versions', 'versions'],
+  ['POST try', 'try'],
+  ['POST rollback', 'rollback'],
+])
 
-function trusteePolicy(call: string, body: Uint8Array): { id: string; text: string } {
-  const { policy, policy_id: id = '' } =
-    call === 'resource-policy'
-      ? { ...bodyOf(trusteeResource, body), policy_id: '' }
-      : bodyOf(trusteeAttestation, body)
-  return { id, text: Buffer.from(fromBase64Url(policy)).toString() }
+function versionIn(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw requestFailure('BROKER_REQUEST_INVALID', '"version" is no number')
+  return Number(text)
+}
+
+function trusteePolicy(call: string, body: Uint8Array): { readonly name: PolicyName; readonly text: string } {
+  if (call === 'resource-policy') {
+    return { name: 'resource', text: textOf(bodyOf(trusteeResource, body).policy) }
+  }
+  const { policy, policy_id: id } = bodyOf(trusteeAttestation, body)
+  return { name: policyName(['attestation', id]), text: textOf(policy) }
+}
+
+function textOf(encoded: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(fromBase64Url(encoded))
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw requestFailure('BROKER_REQUEST_INVALID', 'the policy is not UTF-8')
+  }
 }
 
 async function listed(book: PolicyBook, signal: AbortSignal) {
@@ -90,18 +115,6 @@ async function listed(book: PolicyBook, signal: AbortSignal) {
   return active.flatMap((policy) =>
     policy ? [{ name: policy.name, version: policy.version, digest: policy.policy.digest }] : [],
   )
-}
-
-async function one(book: PolicyBook, name: PolicyName, wanted: string | undefined, signal: AbortSignal) {
-  const versions = await book.versions(name, signal)
-  const number = wanted === undefined ? (await book.active(name, signal))?.version : Number(wanted)
-  const found = versions.find(({ version }) => version === number)
-  if (!found)
-    throw failure(
-      'POLICY_NOT_FOUND',
-      `there is no policy ${name}${wanted === undefined ? '' : ' of this version'}`,
-    )
-  return found
 }
 
 const invalid = (detail: string): Problem => ({ status: 400, variant: 'ParsePolicyError', detail })
@@ -115,5 +128,6 @@ const problems = {
   POLICY_TOO_LARGE: invalid('the policy does not compile'),
   POLICY_EMPTY: invalid('the policy does not compile'),
   POLICY_NOT_FOUND: { status: 404, variant: 'PluginInternalError', detail: 'no such policy' },
+  SECRET_VALUE_TOO_LARGE: { status: 413, variant: 'ParsePolicyError', detail: 'the policy is too large' },
   POLICY_BUSY: { status: 503, variant: 'PluginInternalError', detail: 'busy: ask again' },
 } satisfies AdminHandlers['problems']

@@ -11,28 +11,37 @@ import { formatHead, formatVersion, parseHead, parseVersion } from './version-re
 export interface PolicyBookOptions {
   /** A change by another replica is seen within. */
   readonly refreshMs?: number
+  /** Versions of one policy that are kept: the oldest go. */
+  readonly most?: number
 }
 
 const prefix = 'policies'
 const headOf = (name: PolicyName) => `${prefix}/${name}/head`
 const versionsOf = (name: PolicyName) => `${prefix}/${name}/versions/`
 const keyOf = (name: PolicyName, version: number) => versionsOf(name) + String(version).padStart(9, '0')
+const numberIn = (name: PolicyName, key: string) => Number(key.slice(versionsOf(name).length))
 
 /**
  * Policies in a broker's state. A version is written under a number of its own and never changed; then the head says
- * that it is in force. Killed between the two, the one before stays in force, and the number is not used again.
+ * that it is in force. Killed between the two, the one before stays in force; the number is not used again, and no
+ * rollback leads to what never was in force.
  *
  * @param store the sealed state
  */
 export class StoredPolicies implements PolicyBook {
   readonly #store: SecretStore
   readonly #refreshMs: number
+  readonly #most: number
   readonly #active = new Map<PolicyName, Remembered<ActivePolicy | undefined>>()
   readonly #compiled = new Lru<string, Policy>(64)
 
-  constructor(store: SecretStore, { refreshMs = 1000 }: PolicyBookOptions = {}) {
+  constructor(
+    store: SecretStore,
+    { refreshMs = 1000, most = brokerLimits.policyVersions }: PolicyBookOptions = {},
+  ) {
     this.#store = store
     this.#refreshMs = refreshMs
+    this.#most = most
   }
 
   active(name: PolicyName): Promise<ActivePolicy | undefined> {
@@ -61,6 +70,18 @@ export class StoredPolicies implements PolicyBook {
     return versions.flatMap((stored) => (stored ? parseVersion(name, stored.value) : [])).reverse()
   }
 
+  async read(name: PolicyName, version?: number, signal?: AbortSignal): Promise<PolicyVersion> {
+    let wanted = version
+    if (wanted === undefined) {
+      const head = await this.#store.read(headOf(name), signal)
+      if (!head) throw notFound(name)
+      wanted = parseHead(name, head.value)
+    }
+    const stored = await this.#store.read(keyOf(name, wanted), signal)
+    if (!stored) throw failure('POLICY_NOT_FOUND', `the policy ${name} has no version ${wanted}`)
+    return parseVersion(name, stored.value)
+  }
+
   async set(
     name: PolicyName,
     files: readonly PolicyFile[],
@@ -80,21 +101,17 @@ export class StoredPolicies implements PolicyBook {
   ): Promise<PolicyVersion> {
     const head = await this.#store.read(headOf(name), signal)
     if (!head) throw notFound(name)
-    const current = parseHead(name, head.value)
-    const wanted = to ?? (await this.#before(name, current, signal))
-    const stored = await this.#store.read(keyOf(name, wanted), signal)
-    if (!stored) throw failure('POLICY_NOT_FOUND', `the policy ${name} has no version ${wanted}`)
-    const { files } = parseVersion(name, stored.value)
-    return this.#add(name, { files, by, at, rollbackOf: wanted }, signal)
+    const wanted = to ?? (await this.#before(name, parseHead(name, head.value), signal))
+    const { files, version, rollbackOf = version } = await this.read(name, wanted, signal)
+    return this.#add(name, { files, by, at, rollbackOf }, signal)
   }
 
-  /** The version that was in force before: of one that is a rollback itself, the one before what it went back to. */
+  /** The version that was in force before: of one that is a rollback itself, before the one that it went back to. */
   async #before(name: PolicyName, version: number, signal?: AbortSignal): Promise<number> {
-    const stored = await this.#store.read(keyOf(name, version), signal)
-    const from = (stored && parseVersion(name, stored.value).rollbackOf) ?? version
-    const before = (await this.#keys(name)).findLast((key) => key < keyOf(name, from))
-    if (!before) throw failure('POLICY_NOT_FOUND', `there is no version of ${name} before ${from}`)
-    return Number(before.slice(versionsOf(name).length))
+    const { rollbackOf, replaces } = await this.read(name, version, signal)
+    const before = rollbackOf === undefined ? replaces : (await this.read(name, rollbackOf, signal)).replaces
+    if (before !== undefined) return before
+    throw failure('POLICY_NOT_FOUND', `no version of ${name} was in force before ${rollbackOf ?? version}`)
   }
 
   async #add(
@@ -103,39 +120,50 @@ export class StoredPolicies implements PolicyBook {
     signal?: AbortSignal,
   ): Promise<PolicyVersion> {
     const { digest } = compileBrokerPolicy(name, terms.files)
-    for (let attempt = 0; attempt < secretLimits.attempts; attempt++) {
-      const head = await this.#store.read(headOf(name), signal)
-      const keys = await this.#keys(name)
-      const last = keys.at(-1)
-      const number = Math.max(
-        head ? parseHead(name, head.value) : 0,
-        last === undefined ? 0 : Number(last.slice(versionsOf(name).length)),
-      )
-      const added: PolicyVersion = { ...terms, name, version: number + 1, digest }
-      const isOurs = await this.#store.compareAndSet(
-        keyOf(name, added.version),
-        undefined,
-        formatVersion(added),
-        signal,
-      )
-      if (isOurs === undefined) continue
-      // Whoever put another one in force meanwhile wins: nobody's change goes over one that they have not seen.
-      const bytes = formatHead(added.version)
-      if ((await this.#store.compareAndSet(headOf(name), head?.revision, bytes, signal)) === undefined)
-        continue
+    try {
+      for (let attempt = 0; attempt < secretLimits.attempts; attempt++) {
+        const added = await this.#tryAdd({ ...terms, name, digest }, signal)
+        if (added) return added
+      }
+    } finally {
+      // Also where it failed in between: nobody knows then what is there now.
       this.#active.get(name)?.forget()
-      await this.#removeOld(name, keys)
-      return added
     }
     throw failure('POLICY_BUSY', `others change the policy ${name} all the time`)
   }
 
-  async #removeOld(name: PolicyName, keys: readonly string[]): Promise<void> {
-    for (const key of keys.slice(0, Math.max(0, keys.length + 1 - brokerLimits.policyVersions))) {
+  /** @returns undefined where somebody was faster */
+  async #tryAdd(
+    terms: Omit<PolicyVersion, 'version' | 'replaces'>,
+    signal?: AbortSignal,
+  ): Promise<PolicyVersion | undefined> {
+    const { name } = terms
+    const head = await this.#store.read(headOf(name), signal)
+    const replaces = head && parseHead(name, head.value)
+    const keys = await this.#keys(name)
+    const last = keys.at(-1)
+    const version = 1 + Math.max(replaces ?? 0, last === undefined ? 0 : numberIn(name, last))
+    const added: PolicyVersion = { ...terms, version, ...(replaces && { replaces }) }
+    const key = keyOf(name, version)
+    const written = await this.#store.compareAndSet(key, undefined, formatVersion(added), signal)
+    if (written === undefined) return undefined
+    // Only over the one that it says it replaces: whoever was faster is read again.
+    const bytes = formatHead(version)
+    const isInForce = await this.#store.compareAndSet(headOf(name), head?.revision, bytes, signal)
+    if (isInForce === undefined) {
+      await this.#store.compareAndSet(key, written, null)
+      return undefined
+    }
+    // What stays this time goes with the next change.
+    await this.#removeOld(keys).catch(() => undefined)
+    return added
+  }
+
+  async #removeOld(keys: readonly string[]): Promise<void> {
+    for (const key of keys.slice(0, Math.max(0, keys.length + 1 - this.#most))) {
       const stored = await this.#store.read(key)
       if (stored) await this.#store.compareAndSet(key, stored.revision, null)
     }
-    this.#active.get(name)?.forget()
   }
 
   async #readActive(name: PolicyName): Promise<ActivePolicy | undefined> {

@@ -1,5 +1,6 @@
-import { brokerLimits, type Json } from '#base/index.ts'
-import { decide, type PolicyFile } from '#policy/index.ts'
+import { setImmediate } from 'node:timers/promises'
+import { brokerLimits, canonicalJson, type Json } from '#base/index.ts'
+import { type Decision, decide, type PolicyFile } from '#policy/index.ts'
 import { compileBrokerPolicy } from './compile-broker-policy.ts'
 import type { PolicyName } from './types.ts'
 
@@ -11,8 +12,8 @@ export interface RecordedRequest {
   readonly principal: string
   readonly resource: string
   readonly allowed: boolean
-  /** What an appraisal gave, in canonical form; undefined for a release. */
-  readonly outputs?: string
+  /** What an appraisal gave; undefined for a release. */
+  readonly outputs?: Json
   readonly input: Readonly<Record<string, Json>>
 }
 
@@ -24,6 +25,8 @@ export interface TriedPolicy {
   readonly newlyDenied: number
   /** Appraisals that come to something else. */
   readonly different: number
+  /** Of all of these, where the policy failed or ran out of its limits: told among the denied. */
+  readonly failed: number
   readonly changes: readonly {
     readonly entry: number
     readonly principal: string
@@ -33,38 +36,62 @@ export interface TriedPolicy {
   }[]
 }
 
+type Change = TriedPolicy['changes'][number]
+
+/** Nothing else is answered meanwhile for longer than this. */
+const sliceMs = 20
+
 /**
- * A policy held against recorded requests, each at its own moment: what it would have answered otherwise.
+ * A policy held against recorded requests, each at its own moment: what it would answer otherwise than was answered.
  *
- * @throws what compiling throws
+ * @throws what compiling throws, and the signal's reason
  */
-export function tryPolicy(
+export async function tryPolicy(
   name: PolicyName,
   files: readonly PolicyFile[],
   recorded: readonly RecordedRequest[],
+  signal?: AbortSignal,
   toldChanges: number = brokerLimits.toldChanges,
-): TriedPolicy {
+): Promise<TriedPolicy> {
   const policy = compileBrokerPolicy(name, files)
-  const counts = { allowed: 0, denied: 0, different: 0 }
-  const changes: TriedPolicy['changes'][number][] = []
-  for (const { index, at, principal, resource, allowed, outputs, input } of recorded) {
-    const decision = decide(policy, { ...input }, at)
-    const isDifferent = outputs !== undefined && JSON.stringify(decision.outputs) !== outputs
-    const change =
-      decision.allowed !== allowed ? (allowed ? 'denied' : 'allowed') : isDifferent ? 'different' : undefined
+  const counts = { allowed: 0, denied: 0, different: 0, failed: 0 }
+  const changes: Change[] = []
+  let slice = performance.now()
+  for (const request of recorded) {
+    if (performance.now() - slice > sliceMs) {
+      await setImmediate()
+      slice = performance.now()
+    }
+    signal?.throwIfAborted()
+    const decision = decide(policy, { ...request.input }, request.at)
+    if (failures.has(decision.reasons[0]?.code ?? '')) counts.failed++
+    const change = changeOf(request, decision)
     if (change === undefined) continue
     counts[change]++
     if (changes.length < toldChanges) {
+      const { index: entry, principal, resource } = request
       const reasons = decision.reasons.map(({ message }) => message)
-      changes.push({ entry: index, principal, resource, change, reasons })
+      changes.push({ entry, principal, resource, change, reasons })
     }
   }
-  return {
-    tried: recorded.length,
-    same: recorded.length - counts.allowed - counts.denied - counts.different,
-    newlyAllowed: counts.allowed,
-    newlyDenied: counts.denied,
-    different: counts.different,
-    changes,
-  }
+  const { allowed: newlyAllowed, denied: newlyDenied, different, failed } = counts
+  const same = recorded.length - newlyAllowed - newlyDenied - different
+  return { tried: recorded.length, same, newlyAllowed, newlyDenied, different, failed, changes }
 }
+
+function changeOf({ allowed, outputs }: RecordedRequest, decision: Decision): Change['change'] | undefined {
+  if (decision.allowed !== allowed) return decision.allowed ? 'allowed' : 'denied'
+  const isSame = outputs === undefined || textOf(outputs) === textOf(decision.outputs)
+  return isSame ? undefined : 'different'
+}
+
+const textOf = (value: Json): string => Buffer.from(canonicalJson(value)).toString()
+
+/** Reasons that the engine gives for a policy, and no policy of ours for itself. */
+const failures: ReadonlySet<string> = new Set([
+  'POLICY_BUDGET',
+  'POLICY_FAILED',
+  'POLICY_MEMORY',
+  'POLICY_RESULT_INVALID',
+  'POLICY_UNDEFINED',
+])

@@ -14,6 +14,8 @@ export interface PolicyVersion {
   readonly at: Date
   /** Who set it (`user:ada`). */
   readonly by: string
+  /** The version that was in force before it; absent for the first. */
+  readonly replaces?: number
   /** The version whose files these are again, where it was rolled back. */
   readonly rollbackOf?: number
 }
@@ -33,7 +35,9 @@ export interface PolicyBook {
    */
   active(name: PolicyName, signal?: AbortSignal): Promise<ActivePolicy | undefined>
   names(signal?: AbortSignal): Promise<readonly PolicyName[]>
-  /** Newest first. */
+  /** One version, the one in force where it is not said. @throws POLICY_NOT_FOUND */
+  read(name: PolicyName, version?: number, signal?: AbortSignal): Promise<PolicyVersion>
+  /** Newest first. Versions beside those that were in force are of processes that were killed. */
   versions(name: PolicyName, signal?: AbortSignal): Promise<readonly PolicyVersion[]>
   /** Compiles, adds a version and puts it in force. @throws what compiling throws; POLICY_NAME_INVALID, POLICY_BUSY */
   set(

@@ -13,6 +13,7 @@ const recordSchema = Type.Object(
     digest: Type.String(),
     at: Type.Integer({ minimum: 0 }),
     by: Type.String(),
+    replaces: Type.Optional(version),
     rollbackOf: Type.Optional(version),
   },
   closed,

@@ -1,8 +1,9 @@
-import type { Json } from '#base/index.ts'
+import { type Json, jsonAt } from '#base/index.ts'
+import type { Digest } from '#oci/index.ts'
 import type { AuditReader } from '../audit/audit.ts'
 import { readJson } from '../audit/objects.ts'
 import type { EvaluationRecord } from '../audit/record.ts'
-import { recordedInput } from './evaluation-record.ts'
+import { recordedDecision, recordedInput } from './evaluation-record.ts'
 
 export interface RecentOptions {
   readonly purpose: EvaluationRecord['purpose']
@@ -14,7 +15,7 @@ export interface RecentOptions {
   readonly within?: number
 }
 
-/** The newest evaluations of a policy with what it saw, oldest first; of a long log only the end is read. */
+/** The newest evaluations of a policy with what it saw and said beside yes and no, oldest first; of a long log only the end is read. */
 export async function recentEvaluations(
   audit: AuditReader,
   { purpose, policy, most, within = 100 * most }: RecentOptions,
@@ -23,6 +24,7 @@ export async function recentEvaluations(
     readonly index: number
     readonly record: EvaluationRecord
     readonly input: Readonly<Record<string, Json>>
+    readonly outputs: Json
   }[]
 > {
   const { size } = await audit.log.checkpoint()
@@ -35,10 +37,14 @@ export async function recentEvaluations(
     if (found.length > most) found.shift()
   }
   return Promise.all(
-    found.map(async ({ index, record }) => ({
-      index,
-      record,
-      input: await recordedInput(record, (digest) => readJson(audit.objects, digest)),
-    })),
+    found.map(async ({ index, record }) => {
+      const read = (digest: Digest) => readJson(audit.objects, digest)
+      const [input, decision] = await Promise.all([
+        recordedInput(record, read),
+        recordedDecision(record, read),
+      ])
+      const outputs = jsonAt(decision, '/outputs') ?? null
+      return { index, record, input, outputs }
+    }),
   )
 }
