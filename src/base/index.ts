@@ -26,6 +26,7 @@ export {
   limits,
   type PkiLimits,
   type PolicyLimits,
+  packageLimits,
   pkiLimits,
   policyLimits,
   type SecretLimits,

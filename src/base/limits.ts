@@ -491,6 +491,19 @@ export const brokerServerLimits = {
 /** The same names with any numbers. */
 export type BrokerServerLimits = { readonly [K in keyof typeof brokerServerLimits]: number }
 
+/** Of stores and plugins of others. */
+export const packageLimits = {
+  /** Largest package: one file with all that it needs. */
+  bytes: 16 * 1024 * 1024,
+  /** Largest answer of a plugin, and what it may add to a policy's input. */
+  replyBytes: 4 * 1024 * 1024,
+  policyDataBytes: 64 * 1024,
+  policyDataDepth: 16,
+  /** Most codes of a plugin's own, and the longest text to a caller, in UTF-16 units. */
+  problems: 100,
+  detailLength: 200,
+} as const
+
 /** What a key broker keeps. Functions take it as a parameter with this as the default. */
 export const brokerLimits = {
   /** Sessions of guests, and how long one lasts (Trustee's default). */

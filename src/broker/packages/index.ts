@@ -1,0 +1,5 @@
+export { codes as packageCodes } from './codes.ts'
+export { type LoadedPackage, loadPackage, type PackageGrants } from './load-package.ts'
+export { type OpenPackages, openPackages } from './open-packages.ts'
+export { isPluginName } from './package-name.ts'
+export type * from './types.ts'
