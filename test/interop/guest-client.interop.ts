@@ -255,12 +255,13 @@ test('a guest attests again when the broker was started anew', {
   const directory = bench.path('renewed')
   const first = await startTestBroker(directory, { tees: ['sample'] })
   await furnish(first)
+  const restarted = async () => {
+    await first[Symbol.asyncDispose]()
+    return await startTestBroker(directory, undefined, new URL(first.url).host)
+  }
   let second: Promise<TestBroker> | undefined
   first.onRequest = ({ call, status }) => {
-    if (call !== 'resource' || status !== 200) return
-    second = first[Symbol.asyncDispose]().then(() =>
-      startTestBroker(directory, undefined, new URL(first.url).host),
-    )
+    if (call === 'resource' && status === 200) second = restarted()
   }
   // Time for a broker to start, many times over.
   const run = await runGuest(guestOf('0.4.0')!, { url: first.url, paths: [one, one], pause: 4 })
