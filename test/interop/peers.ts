@@ -25,6 +25,7 @@ export const peerNames = [
   'pg_ctl',
   'tlog-peer',
   'syslog-peer',
+  'spiffe-peer',
   'crane',
   'distribution',
   'conformance',

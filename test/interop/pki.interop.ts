@@ -1,4 +1,5 @@
-// The broker's PKI before openssl: its requests, our chains and lists, mutual TLS; and several replicas over PostgreSQL.
+// The broker's PKI before openssl (its requests, our chains and lists, mutual TLS) and go-spiffe (bundles and SVIDs);
+// and several replicas over PostgreSQL.
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
@@ -138,53 +139,94 @@ describe('the PKI and openssl', needs('openssl'), () => {
 
   test('mutual TLS: openssl shows its certificate, and is told who it is', async () => {
     const pki = open(new MemorySecretStore())
-    const bundle = await text(pki, 'ca', now())
-    save('ca.pem', bundle)
-    const server = await made(pki, { profile: 'web', dns: 'kbs.shop.example' }, guest('broker'), now())
-    const listener = createServer(
-      // As the broker's own listener: any certificate is let in, and judged by who knows what was issued.
-      {
-        key: server.key!,
-        cert: server.certificate + server.chain,
-        requestCert: true,
-        rejectUnauthorized: false,
-      },
-      (asked, answer) => {
-        const { raw } = (asked.socket as TLSSocket).getPeerCertificate()
-        const told = raw ? pki.certificateCaller(raw, now()) : Promise.resolve(undefined)
-        told.then((caller) => answer.end(JSON.stringify(caller ?? null)))
-      },
-    ).listen(0, '127.0.0.1')
-    await once(listener, 'listening')
-    bench.onClose(async () => listener.close())
-    const { port } = listener.address() as AddressInfo
-    const ask = async (name: string, exit = 0) => {
+    save('ca.pem', await text(pki, 'ca', now()))
+    const port = await listen(pki)
+    const ask = async (name: string) => {
       const files = `-cert ${name}.pem -key ${name}.key -cert_chain ${name}-chain.pem`
       const trust = '-CAfile ca.pem -verify_return_error -verify_hostname kbs.shop.example'
       const args = `s_client -quiet -connect 127.0.0.1:${port} -servername kbs.shop.example ${files} ${trust}`
-      const { stdout } = await openssl(args, exit, 'GET / HTTP/1.0\r\nConnection: close\r\n\r\n')
+      const { stdout } = await openssl(args, 0, 'GET / HTTP/1.0\r\nConnection: close\r\n\r\n')
       return JSON.parse(stdout.slice(stdout.indexOf('\r\n\r\n')))
     }
-    const saveGuest = (name: string, answer: { key?: string; certificate: string; chain: string }) => {
-      save(`${name}.key`, answer.key!)
-      save(`${name}.pem`, answer.certificate)
-      save(`${name}-chain.pem`, answer.chain)
-    }
-    const ada = await made(pki, { profile: 'guest' }, guest('ada'), now())
-    saveGuest('ada', ada)
+    saveGuest('ada', await made(pki, { profile: 'guest' }, guest('ada'), now()))
     const caller = await ask('ada')
     assert.deepEqual([caller.kind, caller.identity], ['certificate', 'ada'])
     assert.equal(caller.claims.certificate.spiffe, 'spiffe://shop.example/guest/ada')
     assert.deepEqual(caller.claims.attested.status, { cpu0: 'affirming' })
-    saveGuest(
-      'stranger',
-      await made(open(new MemorySecretStore()), { profile: 'guest' }, guest('ada'), now()),
-    )
+    const others = open(new MemorySecretStore())
+    saveGuest('stranger', await made(others, { profile: 'guest' }, guest('ada'), now()))
     assert.equal(await ask('stranger'), null)
     await admin(pki, 'PUT', 'pki/holders/ada', {}, now())
     assert.equal(await ask('ada'), null)
   })
 })
+
+describe('the PKI and go-spiffe', needs('spiffe-peer'), () => {
+  const spiffe = (args: string, exit = 0) => bench.run('spiffe-peer', args.split(' '), { exit })
+
+  test('it takes the bundle and every kind of SVID, before and after a rotation of the root', async () => {
+    for (const keys of ['ecdsa-p256', 'ecdsa-p384', 'ed25519', 'rsa-3072'] as const) {
+      const pki = open(new MemorySecretStore(), { keys })
+      // An identity that cannot be a path gets one of its own.
+      const answers = [await made(pki, { profile: 'web', dns: 'a.shop.example' }, guest('ada/Ä'), now())]
+      await pki.rotate({ root: true }, now())
+      answers.push(await made(pki, { profile: 'guest' }, guest(), now()))
+      save('bundle.json', await text(pki, 'bundle', now()))
+      const ids: string[] = []
+      for (const { certificate, chain } of answers) {
+        save('chain.pem', certificate + chain)
+        ids.push((await spiffe('verify shop.example bundle.json chain.pem')).stdout.trim())
+        await spiffe('verify other.example bundle.json chain.pem', 1)
+      }
+      assert.match(ids[0]!, /^spiffe:\/\/shop\.example\/guest\/sha256-[0-9a-f]{64}$/)
+      assert.equal(ids[1], 'spiffe://shop.example/guest/ada')
+      // The other of two kinds of trust: a domain that knows only another PKI.
+      save('bundle.json', await text(open(new MemorySecretStore(), { keys }), 'bundle', now()))
+      await spiffe('verify shop.example bundle.json chain.pem', 1)
+    }
+  })
+
+  test('mutual TLS by SPIFFE IDs alone', async () => {
+    const pki = open(new MemorySecretStore())
+    const port = await listen(pki)
+    save('bundle.json', await text(pki, 'bundle', now()))
+    const answer = await made(pki, { profile: 'guest' }, guest('ada'), now())
+    saveGuest('ada', { ...answer, certificate: answer.certificate + answer.chain })
+    const ask = (id: string, exit = 0) =>
+      spiffe(`get shop.example bundle.json ada.pem ada.key https://127.0.0.1:${port}/ ${id}`, exit)
+    const caller = JSON.parse((await ask('spiffe://shop.example/guest/broker')).stdout)
+    assert.equal(caller.claims.certificate.spiffe, 'spiffe://shop.example/guest/ada')
+    await ask('spiffe://shop.example/guest/eve', 1)
+  })
+})
+
+/** A server with a certificate of its own that tells who asks. @returns its port */
+async function listen(pki: Pki): Promise<number> {
+  const { key, certificate, chain } = await made(
+    pki,
+    { profile: 'web', dns: 'kbs.shop.example' },
+    guest('broker'),
+    now(),
+  )
+  const listener = createServer(
+    // As the broker's own listener: any certificate is let in, and judged by who knows what was issued.
+    { key: key!, cert: certificate + chain, requestCert: true, rejectUnauthorized: false },
+    (asked, answer) => {
+      const { raw } = (asked.socket as TLSSocket).getPeerCertificate()
+      const told = raw ? pki.certificateCaller(raw, now()) : Promise.resolve(undefined)
+      told.then((caller) => answer.end(JSON.stringify(caller ?? null)))
+    },
+  ).listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  bench.onClose(async () => listener.close())
+  return (listener.address() as AddressInfo).port
+}
+
+function saveGuest(name: string, answer: { key?: string; certificate: string; chain: string }): void {
+  save(`${name}.key`, answer.key!)
+  save(`${name}.pem`, answer.certificate)
+  save(`${name}-chain.pem`, answer.chain)
+}
 
 describe('the PKI in PostgreSQL', needs('openssl', 'pg_ctl', 'psql'), () => {
   test('three replicas have one authority, one list, and give one name to one of two guests', async () => {

@@ -103,8 +103,8 @@ if [ ! -e "$cache/stamps/kubernetes-$KUBERNETES_VERSION" ]; then
   )
   touch "$cache/stamps/kubernetes-$KUBERNETES_VERSION"
 fi
-# Small programs over public libraries (of the tlog-tiles format, of RFC 5424); go.sum pins these.
-for program in tlog-peer syslog-peer; do
+# Small programs over public libraries (of the tlog-tiles format, of RFC 5424, of SPIFFE); go.sum pins these.
+for program in tlog-peer syslog-peer spiffe-peer; do
   state=$(cat "$here/$program/main.go" "$here/$program/go.sum" | sha256sum | cut -c1-16)
   if [ -x "$cache/bin/$program" ] && [ -e "$cache/stamps/$program-$state" ]; then continue; fi
   echo "peers: building $program" >&2
