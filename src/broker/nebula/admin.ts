@@ -1,7 +1,8 @@
-import { type Json, type LeaseLimits, leaseLimits, parseJson } from '#base/index.ts'
+import { Type } from 'typebox'
+import { type Json, type LeaseLimits, leaseLimits } from '#base/index.ts'
+import { bodyOf, jsonReply } from '../admin/bodies.ts'
 import type { AdminHandler, AdminHandlers, AdminRequest } from '../face.ts'
 import { formatAddress, isHostName, type Lease, type Leases } from '../leases/index.ts'
-import type { Reply } from '../types.ts'
 import type { AuthorityDescription, NebulaAuthorities } from './authorities.ts'
 import { nebulaPem } from './certificate.ts'
 import { failure } from './codes.ts'
@@ -9,7 +10,10 @@ import { problems } from './problems.ts'
 
 /** Most leases on one page. */
 const mostLeases = 1000
-const longestReason = 1000
+const revocation = Type.Object(
+  { reason: Type.Optional(Type.String({ maxLength: 1000 })) },
+  { additionalProperties: false },
+)
 
 /**
  * What admins do with leases and authorities:
@@ -29,10 +33,11 @@ export function nebulaAdministration(
   const answerLeases: AdminHandler = async (request, at, signal) => {
     const [, name, ...more] = request.path
     if (more.length > 0) throw unknown()
-    if (request.method === 'GET' && name === undefined) return json(await pageOf(leases, request, at, signal))
+    if (request.method === 'GET' && name === undefined)
+      return jsonReply(await pageOf(leases, request, at, signal))
     if (request.method !== 'DELETE' || name === undefined) throw unknown()
     await leases.revokeName(checkedName(name, limits), at, signal)
-    return json({ revoked: name })
+    return jsonReply({ revoked: name })
   }
 
   const answerNebula: AdminHandler = async (request, at, signal) => {
@@ -40,30 +45,31 @@ export function nebulaAdministration(
     const call = `${request.method} ${kind}${id === undefined ? '' : '/'}`
     if (more.length > 0) throw unknown()
     if (call === 'GET authorities')
-      return json({ authorities: (await authorities.list(at, signal)).map(authorityToTell) })
+      return jsonReply({ authorities: (await authorities.list(at, signal)).map(authorityToTell) })
     if (call === 'DELETE authorities/') {
       await authorities.remove(id!, at, signal)
-      return json({ authorities: (await authorities.list(at, signal)).map(authorityToTell) })
+      return jsonReply({ authorities: (await authorities.list(at, signal)).map(authorityToTell) })
     }
     if (call === 'POST rotate') {
       await authorities.rotate(at, signal)
-      return json({ authorities: (await authorities.list(at, signal)).map(authorityToTell) })
+      return jsonReply({ authorities: (await authorities.list(at, signal)).map(authorityToTell) })
     }
     if (call === 'GET holders') {
       const revoked = await Array.fromAsync(leases.barred(signal), ({ holder, reason }) => ({
         holder,
         reason,
       }))
-      return json({ revoked })
+      return jsonReply({ revoked })
     }
     if (id !== undefined && (id.length === 0 || id.length > limits.holderLength)) throw unknown()
     if (call === 'PUT holders/') {
-      const names = await leases.revokeHolder(id!, reasonOf(request), at, signal)
-      return json({ revoked: id!, leases: names })
+      const { reason = '' } = request.body.length > 0 ? bodyOf(revocation, request.body) : {}
+      const names = await leases.revokeHolder(id!, reason, at, signal)
+      return jsonReply({ revoked: id!, leases: names })
     }
     if (call === 'DELETE holders/') {
       await leases.reinstateHolder(id!, signal)
-      return json({ reinstated: id! })
+      return jsonReply({ reinstated: id! })
     }
     throw unknown()
   }
@@ -114,23 +120,6 @@ function checkedName(name: string, { nameLength }: LeaseLimits): string {
   if (isHostName(name, nameLength)) return name
   throw invalid('the name is none that a host can have')
 }
-
-/** `{"reason": TEXT}`, or nothing. */
-function reasonOf({ body }: AdminRequest): string {
-  if (body.length === 0) return ''
-  const document = parseJson(body, { maxBytes: 64 * 1024 })
-  const { reason = '', ...others } =
-    typeof document === 'object' && document !== null && !Array.isArray(document) ? document : { none: true }
-  if (typeof reason !== 'string' || reason.length > longestReason || Object.keys(others).length > 0)
-    throw invalid(`the body is not {"reason": TEXT of at most ${longestReason} characters}`)
-  return reason
-}
-
-const json = (value: Json): Reply => ({
-  mediaType: 'application/json',
-  body: Buffer.from(JSON.stringify(value)),
-  noStore: true,
-})
 
 const invalid = (reason: string) => failure('NEBULA_REQUEST_INVALID', reason)
 const unknown = () => failure('NEBULA_PATH_UNKNOWN', 'there is no such call')

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import fc from 'fast-check'
 import { isFailure, leaseLimits } from '#base/index.ts'
 import { MemorySecretStore } from '../../../test/support/memory-secret-store.ts'
 import { at, day, hour, open } from '../../../test/support/opened-nebula.ts'
@@ -69,6 +70,31 @@ describe('the authorities of an open Nebula', () => {
       (await credential({ name: 'db', duration: '48h' }, later)).certificate,
       [second!],
       at(later),
+    )
+  })
+
+  test('of many that see the time come at once, on many replicas, one makes the next', async () => {
+    const store = new MemorySecretStore(() => new Promise((resolve) => setImmediate(resolve)))
+    const opened = await Promise.all(Array.from({ length: 3 }, () => open(store)))
+    const moment = 10 * day - 48 * hour
+    const found = await Promise.all(opened.flatMap(({ ca }) => [ca(moment), ca(moment), ca(moment)]))
+    for (const trusted of found) assert.deepEqual(trusted, found[0])
+    assert.equal(found[0]!.length, 2)
+  })
+
+  test('any bytes in the state are authorities or refused', async () => {
+    const { store } = await open()
+    const good = Buffer.from([...store.entries].find(([key]) => key === 'nebula/authorities')![1].value)
+    await fc.assert(
+      fc.asyncProperty(fc.nat(good.length - 1), fc.nat(255), async (place, byte) => {
+        const bytes = Buffer.from(good)
+        bytes[place] = byte
+        try {
+          await parseAuthorities(bytes)
+        } catch (error) {
+          assert.ok(isFailure(error, 'NEBULA_STATE_INVALID'), String(error))
+        }
+      }),
     )
   })
 

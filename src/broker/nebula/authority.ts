@@ -58,7 +58,7 @@ export async function createNebulaAuthority(terms: NebulaAuthorityTerms): Promis
   const curve: NebulaCurve = key.algorithm === 'ecdsa-p256' ? 'P256' : 'CURVE25519'
   const publicKey = signingKeyBytes(curve, key)
   if (!publicKey) throw invalid('authorities have keys of Ed25519 or P-256')
-  const certificate = await sign(signer, publicKey, {
+  const certificate = await sign(signer, key.id, {
     version,
     curve,
     name,
@@ -77,6 +77,7 @@ export async function createNebulaAuthority(terms: NebulaAuthorityTerms): Promis
 export function openNebulaAuthority(certificate: NebulaCertificate, signer: Signer): NebulaAuthority {
   checkNebulaAuthority(certificate)
   const fingerprint = fingerprintOf(certificate)
+  const keyId = signingKey(certificate.curve, certificate.publicKey)?.id
   return {
     certificate,
     fingerprint,
@@ -99,12 +100,17 @@ export function openNebulaAuthority(certificate: NebulaCertificate, signer: Sign
       const objection = constraintOf(certificate, details)
       if (objection !== undefined) throw invalid(objection)
       checkNodePublicKey(curve, terms.publicKey)
-      return await sign(signer, certificate.publicKey, details)
+      return await sign(signer, keyId, details)
     },
   }
 }
 
-async function sign(signer: Signer, ca: Uint8Array, details: NebulaDetails): Promise<NebulaCertificate> {
+/** @param keyId of the authority's key: the signer must have that one */
+async function sign(
+  signer: Signer,
+  keyId: string | undefined,
+  details: NebulaDetails,
+): Promise<NebulaCertificate> {
   if (details.notAfter <= details.notBefore) throw invalid('it would end before it begins')
   const networks = [details.networks, details.unsafeNetworks]
   if (
@@ -118,8 +124,7 @@ async function sign(signer: Signer, ca: Uint8Array, details: NebulaDetails): Pro
     throw error
   }
   const { bytes, key } = await signer.sign(signedPart(details))
-  if (signingKey(details.curve, ca)?.id !== key.id)
-    throw invalid('the signer has another key than the authority')
+  if (keyId !== key.id) throw invalid('the signer has another key than the authority')
   return { ...details, signature: details.curve === 'P256' ? lowS(bytes) : bytes }
 }
 

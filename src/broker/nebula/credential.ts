@@ -83,8 +83,8 @@ export async function credential(
       signal,
     )
     .catch(async (error: unknown) => {
-      // What the authority may not issue must not hold a name and an address.
-      await leases.abandon(lease, signal)
+      // What the authority may not issue must not hold a name and an address; nor what nobody waits for any longer.
+      await leases.abandon(lease).catch(() => {})
       throw error
     })
   const { certificate, key } = made.answer as unknown as Answer

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { isFailure, type Json } from '#base/index.ts'
 import { decide } from '#policy/index.ts'
+import { MemorySecretStore } from '../../../test/support/memory-secret-store.ts'
 import { at, guest, hour, open, signal } from '../../../test/support/opened-nebula.ts'
 import { identityOf } from '../identity.ts'
 import { compileResourcePolicy } from '../policies/index.ts'
@@ -201,8 +202,30 @@ allow if {
       await assert.rejects(admin(call, 6), refused('NEBULA_PATH_UNKNOWN'), call)
     await assert.rejects(
       admin(`PUT nebula/holders/${holder}`, 6, {}, '{"why":1}'),
-      refused('NEBULA_REQUEST_INVALID'),
+      refused('BROKER_REQUEST_INVALID'),
     )
+  })
+
+  test('whoever goes away in the middle leaves nothing that others cannot have', async () => {
+    for (let steps = 1; ; steps++) {
+      const abort = new AbortController()
+      let left = steps
+      const store = new MemorySecretStore(async () => {
+        if (--left === 0) abort.abort()
+      })
+      const { nebula, request, credential } = await open(store)
+      left = steps
+      const done = await nebula.plugin
+        .handle(request({ name: 'web', ip: '10.0.0.9' }, guest('g')), at(0), abort.signal)
+        .then(
+          () => !abort.signal.aborted,
+          () => false,
+        )
+      // Its own holder gets it at once, whatever was left.
+      await credential({ name: 'web', ip: '10.0.0.9' }, 1)
+      if (done) break
+      assert.ok(steps < 100)
+    }
   })
 
   test('failures are told by what they are, and no more', async () => {
