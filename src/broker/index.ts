@@ -18,6 +18,7 @@ export {
   readBrokerConfiguration,
 } from './open-broker.ts'
 export { openKeyring, pathIn } from './open-keyring.ts'
+export * from './packages/index.ts'
 export * from './pki/index.ts'
 export * from './policies/index.ts'
 export * from './references/index.ts'

@@ -11,6 +11,7 @@ import type { AdminHandlers, BrokerFace } from './face.ts'
 import { identityOf } from './identity.ts'
 import { openNebula } from './nebula/index.ts'
 import { openKeyring, pathIn, readFileIn } from './open-keyring.ts'
+import { openPackages } from './packages/index.ts'
 import { openPki } from './pki/index.ts'
 import { policiesAdministration, type RecordedRequests, StoredPolicies } from './policies/index.ts'
 import { referencesAdministration, StoredReferences } from './references/index.ts'
@@ -77,12 +78,13 @@ export async function openBroker(directory: string, options: OpenBrokerOptions):
   const policies = new StoredPolicies(state)
   const references = new StoredReferences(state)
   const identity = identityOf(configuration.identity)
+  const packages = stack.use(await openPackages(configuration.packages ?? [], directory, { state, identity }))
   const stores = stack.use(
-    await openStores(resources, { directory, keyring: () => keyring, fs, given: new Map() }),
+    await openStores(resources, { directory, keyring: () => keyring, fs, given: packages.stores }),
   )
   const rulesBytes = await readFileIn(directory, configuration.access, limits.accessRulesBytes + 1, fs)
   const rules = parseAccessRules(Buffer.from(rulesBytes).toString())
-  const plugins = new Map<string, Plugin>()
+  const plugins = new Map<string, Plugin>(packages.plugins)
   const administration: AdminHandlers[] = [
     tokenKeysAdministration(tokenKeys),
     policiesAdministration(policies, recordedRequests(opened.read)),

@@ -1,24 +1,11 @@
 import { type Json, type SecretLimits, secretLimits } from '#base/index.ts'
 import { shapeProblems, tell } from '#base/shape/index.ts'
 import { failure } from '../codes.ts'
+import { isPluginName } from '../packages/package-name.ts'
 import { checkResourceConfiguration, checkUrl } from '../resource/configuration.ts'
 import { readYaml } from './read-yaml.ts'
 import { brokerConfigurationSchema } from './schema.ts'
 import type { BrokerConfiguration } from './types.ts'
-
-/** Names that packages may not take: the broker answers to them. */
-const ownNames: readonly string[] = [
-  'auth',
-  'attest',
-  'token-keys',
-  'token-certificates',
-  'resource-policy',
-  'attestation-policy',
-  'reference-value',
-  'resource',
-  'nebula-ca',
-  'pki',
-]
 
 /**
  * `broker.yaml`. Nothing unknown is passed over, and what does not go together is refused: a session of one process
@@ -59,8 +46,8 @@ function checkPackages({ packages = [], resources }: BrokerConfiguration): void 
     const key = `${kind} ${name}`
     if (seen.has(key)) throw invalid(`/packages/${at}: the ${kind} ${name} is there twice`)
     seen.add(key)
-    if (kind === 'plugin' && ownNames.includes(name))
-      throw invalid(`/packages/${at}: ${name} is the broker's own`)
+    if (kind === 'plugin' && !isPluginName(name))
+      throw invalid(`/packages/${at}: ${name} is no name that a plugin of others may have`)
     if (kind === 'store' && !given.delete(name))
       throw invalid(`/packages/${at}: no store ${name} of the place \`given\` is configured`)
   }
