@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util'
 import { makeCorpus } from './corpus.ts'
 import { admissionGroup } from './groups/admission.ts'
 import { attestationGroup } from './groups/attestation.ts'
+import { brokerGroup } from './groups/broker.ts'
 import { brokerHttpGroup } from './groups/broker-http.ts'
 import { gateGroup } from './groups/gate.ts'
 import { logGroup } from './groups/log.ts'
@@ -56,6 +57,7 @@ try {
     gate: gateGroup,
     admission: admissionGroup,
     attestation: attestationGroup,
+    broker: brokerGroup,
     'broker-http': brokerHttpGroup,
   }
   for (const [name, group] of Object.entries(groups)) {
