@@ -1,5 +1,4 @@
 // Leases: a name and an address belong to one holder until the lease ends.
-export { codes as leaseCodes } from './codes.ts'
 export { isHostName } from './host-name.ts'
 export type { IssuedRecord } from './lease-records.ts'
 export { type Lease, type LeaseRequest, Leases, type LeasesTerms } from './leases.ts'

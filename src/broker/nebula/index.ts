@@ -18,7 +18,6 @@ export {
   parseNebulaCertificate,
   parseNebulaPem,
 } from './certificate.ts'
-export { codes as nebulaCodes } from './codes.ts'
 export {
   checkNodePublicKey,
   makeNodeKey,
@@ -28,7 +27,7 @@ export {
   nodePublicKeyPem,
   parseNodePublicKey,
 } from './node-key.ts'
-export { attestedKeyDigest, type Nebula, type NebulaOptions, openNebula } from './open-nebula.ts'
+export { type Nebula, type NebulaOptions, openNebula } from './open-nebula.ts'
 export { type NebulaPluginTerms, nebulaPlugin } from './plugin.ts'
 export { nodeKeyDigest, proveNodeKey } from './possession.ts'
 export { type ArgonCost, nebulaSigningKeyPem, parseNebulaSigningKey } from './signing-key.ts'
