@@ -205,10 +205,17 @@ const schemas: Readonly<Record<string, Type.TSchema>> = {
  * @throws RECORD_INVALID
  */
 export function recordBytes(record: AuditRecord): Uint8Array {
+  const known = written.get(record)
+  if (known) return known
   const problems = shapeProblems(schemas[record.type]!, record)
   if (problems.length > 0) throw failure('RECORD_INVALID', `this cannot be recorded: ${tell(problems)}`)
-  return canonicalJson(record as unknown as Json)
+  const bytes = canonicalJson(record as unknown as Json)
+  written.set(record, bytes)
+  return bytes
 }
+
+/** Whoever looks how large a record is goes on to append it, and records never change. */
+const written = new WeakMap<AuditRecord, Uint8Array>()
 
 /** Reads an entry of the log back. @throws RECORD_INVALID */
 export function parseRecord(bytes: Uint8Array, bounds: Limits = limits): AuditRecord {

@@ -1,4 +1,4 @@
-import { canonicalJson, type Json, limits } from '#base/index.ts'
+import { type Json, limits } from '#base/index.ts'
 import type { Digest } from '#oci/index.ts'
 import { keepJson, type Objects } from '../audit/objects.ts'
 import { type EvaluationRecord, recordBytes } from '../audit/record.ts'
@@ -54,8 +54,9 @@ export async function evaluationRecord(
 }
 
 async function inlineOrKept(value: Json, objects: Objects): Promise<{ inline: Json } | { digest: Digest }> {
-  const bytes = canonicalJson(value)
-  return bytes.length <= inlineBytes ? { inline: value } : { digest: await objects.keep(bytes) }
+  // The canonical form has the same members: it is as long as this one, and takes longer to make.
+  const isSmall = Buffer.byteLength(JSON.stringify(value)) <= inlineBytes
+  return isSmall ? { inline: value } : { digest: await keepJson(objects, value) }
 }
 
 /** What the policy saw, whole again. @throws AUDIT_OBJECT_MISSING */
