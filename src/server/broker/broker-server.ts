@@ -50,7 +50,7 @@ export async function startBrokerServer(
   const { issuer, admin, tls, pki, metrics: place = 'admin' } = configuration
   const limits = limitsOf(configuration.limits, options.limits)
   const metrics = new BrokerMetrics(limits)
-  const exposition = () => metrics.text(face.gauges())
+  const exposition = () => metrics.text(gaugesOf(face))
   await using stack = new AsyncDisposableStack()
   const shared: Shared = {
     ...{ limits, metrics, log, stack },
@@ -90,5 +90,14 @@ export async function startBrokerServer(
       await running.disposeAsync()
       log({ event: 'stopped', level: 'info' })
     },
+  }
+}
+
+/** What a broker that cannot count at the moment leaves out. */
+function gaugesOf(face: Pick<BrokerFace, 'gauges'>): Readonly<Record<string, number>> {
+  try {
+    return face.gauges()
+  } catch {
+    return {}
   }
 }

@@ -76,6 +76,8 @@ export class Front<Who> {
       this.#admit(exchange)
       const who = await desk.identify(incoming, exchange.connection)
       const { api, request } = await this.#take(exchange, awaitsContinue)
+      // Refused at its deadline before it was whole: nothing is done for it any more.
+      exchange.signal.throwIfAborted()
       exchange.reply(await desk.answer(who, api, request, exchange.signal), request)
     } catch (error) {
       exchange.refuse(error)
