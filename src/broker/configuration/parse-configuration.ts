@@ -1,6 +1,7 @@
 import { type Json, type SecretLimits, secretLimits } from '#base/index.ts'
 import { shapeProblems, tell } from '#base/shape/index.ts'
 import { failure } from '../codes.ts'
+import { nebulaTerms } from '../nebula/terms.ts'
 import { isPluginName } from '../packages/package-name.ts'
 import { checkResourceConfiguration, checkUrl } from '../resource/configuration.ts'
 import { readYaml } from './read-yaml.ts'
@@ -11,7 +12,7 @@ import type { BrokerConfiguration } from './types.ts'
  * `broker.yaml`. Nothing unknown is passed over, and what does not go together is refused: a session of one process
  * beside a log of several would let a guest prove itself here and be a stranger there.
  *
- * @throws BROKER_CONFIGURATION_INVALID, RESOURCE_CONFIGURATION_INVALID
+ * @throws BROKER_CONFIGURATION_INVALID, RESOURCE_CONFIGURATION_INVALID, NEBULA_CONFIGURATION_INVALID
  */
 export function parseBrokerConfiguration(
   source: string,
@@ -33,6 +34,7 @@ export function parseBrokerConfiguration(
     throw invalid('/sessions/kind is memory while /audit is shared: replicas share both or neither')
   if (admin && !admin.keys && !admin.issuers && admin.clientCa === undefined)
     throw invalid('/admin lets nobody in: it has neither keys, issuers nor a clientCa')
+  if (configuration.nebula) nebulaTerms(configuration.nebula)
   checkPackages(configuration)
   return configuration
 }

@@ -1,20 +1,13 @@
-import { isFailure, jsonAt, leaseLimits } from '#base/index.ts'
+import { jsonAt } from '#base/index.ts'
 import type { NebulaConfiguration } from '../configuration/types.ts'
 import type { AdminHandlers } from '../face.ts'
-import {
-  type AddressPool,
-  contains,
-  createPool,
-  Leases,
-  type Network,
-  parseNetwork,
-} from '../leases/index.ts'
+import { Leases } from '../leases/index.ts'
 import type { Caller, IdentityOf, Plugin, SecretStore } from '../types.ts'
 import { nebulaAdministration } from './admin.ts'
 import { NebulaAuthorities } from './authorities.ts'
 import { skewMs } from './authority-schedule.ts'
-import { failure } from './codes.ts'
 import { nebulaPlugin } from './plugin.ts'
+import { nebulaTerms } from './terms.ts'
 
 export interface NebulaOptions {
   readonly identity: IdentityOf
@@ -42,9 +35,8 @@ export function attestedKeyDigest(caller: Caller): string | undefined {
   return typeof digest === 'string' ? digest.trim() : undefined
 }
 
-const hourMs = 3_600_000
 /** What ended is removed from the state so often. */
-const sweepMs = hourMs
+const sweepMs = 3_600_000
 
 /**
  * Opens the Nebula authorities, leases and revocations in a broker's state; the first authority is made where there is
@@ -63,7 +55,7 @@ export async function openNebula(
     ...options
   }: NebulaOptions,
 ): Promise<Nebula> {
-  const { pool, ...terms } = termsOf(configuration)
+  const { pool, ...terms } = nebulaTerms(configuration)
   const refreshMs = Math.min(options.refreshMs ?? 5000, skewMs)
   const leases = new Leases({ store, prefix: 'nebula/leases', pool, refreshMs })
   const authorities = new NebulaAuthorities({ ...terms, store, key: 'nebula/authorities', refreshMs })
@@ -106,54 +98,3 @@ export async function openNebula(
     },
   }
 }
-
-/** @throws NEBULA_CONFIGURATION_INVALID */
-function termsOf(configuration: NebulaConfiguration) {
-  const { name, curve = 'CURVE25519', authorityDays = 1095, announceHours = 24 } = configuration
-  const pool = poolOf(configuration)
-  // Version 1 is read by every Nebula, and knows IPv4 alone.
-  const { version = pool.range.family === 4 ? 1 : 2 } = configuration
-  const networks = configuration.networks ? networksOf('networks', configuration.networks) : [pool.range]
-  const longestMs = Math.round((configuration.longestHours ?? 8760) * hourMs)
-  const defaultMs = Math.min(Math.round((configuration.defaultHours ?? 24) * hourMs), longestMs)
-  const announceMs = Math.round(announceHours * hourMs)
-  const authorityMs = authorityDays * 24 * hourMs
-  if (!networks.some((network) => contains(network, pool.range)))
-    throw invalid('the pool is in none of the networks of the authority')
-  if (version === 1 && [pool.range, ...networks].some(({ family }) => family === 6))
-    throw invalid('certificates of version 1 have no IPv6: use version 2')
-  if (!(defaultMs >= 1000) || !(longestMs <= leaseLimits.leaseMs) || !(announceMs >= 0))
-    throw invalid(`a credential lasts a second to ${leaseLimits.leaseMs / hourMs} hours`)
-  if (!(authorityMs > longestMs + announceMs + 24 * hourMs)) {
-    throw invalid(
-      'an authority has to last a day longer than the longest credential and the time for which it is announced',
-    )
-  }
-  return { name, version, curve, networks, pool, longestMs, defaultMs, announceMs, authorityMs }
-}
-
-function poolOf({ pool: { range, exclude = [] } }: NebulaConfiguration): AddressPool {
-  const [whole] = networksOf('pool', [range])
-  try {
-    return createPool({ name: 'pool', range: whole!, exclude: networksOf('pool', exclude.map(withLength)) })
-  } catch (error) {
-    if (isFailure(error, 'POOL_INVALID')) throw invalid(error.message)
-    throw error
-  }
-}
-
-/** One address can be excluded without a length. */
-const withLength = (text: string) => (text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`)
-
-function networksOf(where: string, texts: readonly string[]): readonly Network[] {
-  return texts.map((text) => {
-    try {
-      return parseNetwork(text)
-    } catch (error) {
-      if (isFailure(error, 'NETWORK_INVALID')) throw invalid(`${where}: ${error.message}`)
-      throw error
-    }
-  })
-}
-
-const invalid = (reason: string) => failure('NEBULA_CONFIGURATION_INVALID', reason)
