@@ -74,8 +74,8 @@ export function readWish(terms: WishTerms, request: PluginRequest): Wish {
 }
 
 /**
- * What a policy is given as `data`: in `query` all names, whether they stood in the query or in the body, so that a
- * rule over the query holds for both; and in `pki` the same, taken apart.
+ * What a policy is given: in `data.query` all names, whether they stood in the query or in the body, so that a rule over
+ * the query holds for both; and in `data.request.pki` the same, taken apart.
  */
 export function wishData(wish: Wish, request: Pick<PluginRequest, 'path' | 'query' | 'method'>): Claims {
   const { profile, identity, spiffe, dns, ip, lifeMs, publicKey } = wish
