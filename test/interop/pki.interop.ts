@@ -45,7 +45,7 @@ const verify = 'verify -x509_strict -crl_check_all -CAfile roots.pem -CRLfile li
 describe('the PKI and openssl', needs('openssl'), () => {
   for (const keys of ['ecdsa-p256', 'ecdsa-p384', 'ed25519', 'rsa-3072'] as const) {
     test(`${keys}: requests that openssl makes are answered with what it verifies, until it is revoked`, async () => {
-      const pki = open(new MemorySecretStore(), { keys }, { address: 'https://kbs.example' })
+      const pki = open(new MemorySecretStore(), { keys, crlAddress: 'http://kbs.example/' })
       const csrs = keys === 'ecdsa-p256' ? Object.entries(kinds) : [['p256', kinds.p256] as const]
       for (const [kind, algorithm] of csrs) {
         await openssl(`genpkey -algorithm ${algorithm} -out ${kind}.key`)
@@ -69,7 +69,7 @@ describe('the PKI and openssl', needs('openssl'), () => {
         await openssl(`${verify} chain.pem -verify_hostname evil.example leaf.pem`, 2)
         const { stdout } = await openssl('x509 -in leaf.pem -noout -text')
         assert.match(stdout, new RegExp(`URI:spiffe://shop.example/guest/${kind}`))
-        assert.match(stdout, /URI:https:\/\/kbs\.example\/kbs\/v0\/pki\/crl\/[0-9a-f]{16}/)
+        assert.match(stdout, /URI:http:\/\/kbs\.example\/kbs\/v0\/pki\/crl\/[0-9a-f]{16}/)
         assert.match(stdout, /X509v3 Key Usage: critical\s+Digital Signature/)
         assert.doesNotMatch(stdout, /evil/)
         await openssl(`req -in request.pem -noout -verify`)

@@ -66,6 +66,7 @@ const pki = object({
   rootDays: optional(days),
   intermediateDays: optional(days),
   profiles: optional(Type.Record(Type.String({ maxLength: 64 }), profile)),
+  crlAddress: optional(Type.String({ pattern: '^https?://', maxLength: 1024 })),
   clientCertificates: optional(Type.Boolean()),
 })
 

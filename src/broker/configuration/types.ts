@@ -139,6 +139,8 @@ export interface PkiConfiguration {
   readonly intermediateDays?: number
   /** By name; where there are none, `guest`: client certificates with a SPIFFE ID. */
   readonly profiles?: Readonly<Record<string, PkiProfile>>
+  /** The broker as peers reach it (`http://kbs.example:8080`): certificates say that their revocation list is there. */
+  readonly crlAddress?: string
   /** Whether the broker itself takes its client certificates in mutual TLS instead of a session. */
   readonly clientCertificates?: boolean
 }

@@ -20,8 +20,6 @@ import { Revocations } from './revocations.ts'
 export interface PkiOptions {
   /** Who a caller is by what stays the same from one attestation to the next. */
   readonly identity: IdentityOf
-  /** Where guests and their peers reach the broker (`https://kbs.example`): certificates say where their list is. */
-  readonly address?: string
   /** For so long a change by another replica may not be seen here yet. Default 5 s. */
   readonly refreshMs?: number
   readonly random?: Randomness
@@ -59,9 +57,11 @@ export interface Pki {
  * @throws PKI_CONFIGURATION_INVALID
  */
 export function openPki(store: SecretStore, configuration: PkiConfiguration, options: PkiOptions): Pki {
-  const { identity, address, refreshMs = 5000, random = randomBytes, limits = pkiLimits } = options
-  const { keys = 'ecdsa-p256', rootDays = 3650, intermediateDays = 365 } = configuration
+  const { identity, refreshMs = 5000, random = randomBytes, limits = pkiLimits } = options
+  const { keys = 'ecdsa-p256', rootDays = 3650, intermediateDays = 365, crlAddress } = configuration
   const trustDomain = checkTrustDomain(configuration.trustDomain)
+  if (crlAddress !== undefined && !isWebAddress(crlAddress))
+    throw invalid('crlAddress is no address for http or https, with neither query nor fragment')
   const profiles = readProfiles(configuration, limits)
   const longestMs = Math.max(0, ...[...profiles.values()].map((profile) => profile.longestMs))
   // Each follows another when a third of its time is left: what it issues then must not outlast it.
@@ -101,7 +101,7 @@ export function openPki(store: SecretStore, configuration: PkiConfiguration, opt
 
   const parts = { trustDomain, profiles, identity, limits, keys, authorities, issued, names, revocations }
   return {
-    plugin: pkiPlugin({ ...parts, ...(address !== undefined && { address }) }),
+    plugin: pkiPlugin({ ...parts, ...(crlAddress !== undefined && { crlAddress }) }),
     administration: pkiAdministration({ authorities, issued, revocations, rotate, limits }),
     certificateCaller: async (der, at, signal) =>
       configuration.clientCertificates === true ? await callers.find(der, at, signal) : undefined,
@@ -112,6 +112,12 @@ export function openPki(store: SecretStore, configuration: PkiConfiguration, opt
       return issued.count
     },
   }
+}
+
+function isWebAddress(text: string): boolean {
+  if (!/^https?:[!-~]+$/.test(text) || !URL.canParse(text)) return false
+  const { username, password, search, hash } = new URL(text)
+  return username + password + search + hash === ''
 }
 
 const invalid = (why: string) => failure('PKI_CONFIGURATION_INVALID', why)

@@ -18,8 +18,8 @@ export interface PkiPluginTerms extends WishTerms {
   readonly issued: IssuedCertificates
   readonly names: ExclusiveNames
   readonly revocations: Revocations
-  /** Where guests and their peers reach the broker (`https://kbs.example`): certificates say where their list is. */
-  readonly address?: string
+  /** The broker as peers reach it (`http://kbs.example:8080`): certificates say that their list is there. */
+  readonly crlAddress?: string
 }
 
 const publicNames: readonly string[] = ['ca', 'crl', 'crl.pem', 'bundle']
@@ -84,7 +84,8 @@ async function certificate(
   // What belongs to another under one profile is not given under any other.
   const mayBeTaken = !isExclusive && [...terms.profiles.values()].some((one) => one.exclusiveNames)
   if (mayBeTaken) await terms.names.check(dns, identity, at, signal)
-  const crlUrl = terms.address && `${terms.address.replace(/\/$/, '')}/kbs/v0/pki/crl/${issuing.id}`
+  const place = terms.crlAddress?.replace(/\/$/, '')
+  const crlUrl = place && `${place}/kbs/v0/pki/crl/${issuing.id}`
   const record = await terms.issued.issue(
     { identity, request: requestDigest(wish), exclusive: isExclusive ? dns : [] },
     at,
