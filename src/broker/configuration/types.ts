@@ -1,4 +1,5 @@
 import type { ProtocolVersion, Tee } from '#attestation/index.ts'
+import type { StatementsConfiguration } from '../references/statement-rules.ts'
 import type { ResourceConfiguration, StorePlace } from '../resource/index.ts'
 
 /** A file or, for the first line of a file, a password: never the secret itself. Relative to the configuration. */
@@ -43,6 +44,8 @@ export interface BrokerConfiguration {
   /** Who may administer what: access rules (docs/access.md). */
   readonly access: Path
   readonly resources: Omit<ResourceConfiguration, 'version'>
+  /** Whose signed statements become reference values, and which: keys, roots, and rules for who signed. */
+  readonly references?: { readonly statements: StatementsConfiguration }
   readonly nebula?: NebulaConfiguration
   readonly pki?: PkiConfiguration
   /** Stores and plugins of others, by digest. */
@@ -88,7 +91,7 @@ export interface AdminConfiguration {
   readonly url?: string
   /**
    * Who signs with this key is this principal (`user:ada`). Tokens: EdDSA, ES256/384/512 or RSA, `aud` the issuer, `url`
-   * or the listener's address, for an hour at most. `kbsClient`: also those of Trustee's kbs-client, which name no
+   * or the listener's address, for an hour at most. `kbsClient`: also those that Trustee's older kbs-client makes, which name no
    * audience and last two hours; default false.
    */
   readonly keys?: readonly {
