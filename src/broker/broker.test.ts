@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import {
   challengeFor,
+  decryptResponse,
   formatAttestationRequest,
   formatAuthRequest,
   generateTeeKey,
@@ -69,8 +70,12 @@ describe('a key broker', () => {
     const rsa = await generateTeeKey('RSA1_5')
     for (const version of protocolVersions) {
       const keyPair = version.startsWith('0.1') ? rsa : pair
-      const got = await guestOf(scene, keyPair, { version }).get('resource/default/key/one')
-      assert.deepEqual(Buffer.from(got), secret, version)
+      const guest = guestOf(scene, keyPair, { version })
+      assert.deepEqual(Buffer.from(await guest.get('resource/default/key/one')), secret, version)
+      // In passport mode nothing but the token's key tells the version.
+      const shown = { bearer: await guest.attest() }
+      const { body } = await call(scene, 'GET', 'resource/default/key/one', shown)
+      assert.deepEqual(Buffer.from(decryptResponse(keyPair, body, version)), secret, version)
     }
     await using strict = await trusting()
     await assert.rejects(guestOf(strict, rsa, { version: '0.1.1' }).get('resource/default/key/one'), {

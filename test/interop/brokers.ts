@@ -1,93 +1,157 @@
-// Key brokers of ours for guests to talk to: whole ones, with their listeners, in this process, so that a test can
-// move their clock and see what they log.
+// Key brokers of ours for guests to talk to: one in this process, whose clock a test can move, and one as users start
+// it, which can be killed.
+import { type ChildProcess, spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { appendFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
-import {
-  type AdminRequest,
-  type BrokerReply,
-  configurationName,
-  initBroker,
-  type OpenBrokerOptions,
-  openBroker,
-} from '#broker/index.ts'
-import { openAudit } from '#gate/index.ts'
+import { createInterface } from 'node:readline'
+import { adminToken, configurationName, initBroker } from '#broker/index.ts'
 import { type BrokerEvent, startBrokerServer } from '#server/index.ts'
+import { brokerScene, owner } from '../support/broker-scene.ts'
+import { sealiftProgram } from './workbench.ts'
 
-type RequestEvent = Extract<BrokerEvent, { event: 'request' }>
+export type RequestEvent = Extract<BrokerEvent, { event: 'request' }>
 
-export interface TestBroker extends AsyncDisposable {
+/** What a test sees of a broker. */
+export interface GuestsBroker extends AsyncDisposable {
   /** For guests. */
   readonly url: string
   /** Each request that was answered, in order. */
   readonly requests: RequestEvent[]
   /** Called with each request once it is answered. */
   onRequest: (event: RequestEvent) => void
-  /** Milliseconds that the broker's clock is ahead. */
-  aheadMs: number
-  /** As the owner, past HTTP. @throws where it is refused */
-  admin(request: Omit<AdminRequest, 'principal' | 'query'>): Promise<BrokerReply>
+  /** A call of Trustee's admins, by the owner. @throws where it is refused */
+  post(path: string, body: object | string): Promise<void>
 }
 
-/** Over what `initBroker` writes. */
-export interface TestBrokerTerms {
-  readonly tees?: readonly string[]
-  /** More of the configuration, as YAML. */
-  readonly more?: string
+/** A broker whose clock stands still until a test moves it. */
+export interface ClockedBroker extends GuestsBroker {
+  readonly clock: { at: Date }
 }
 
-const principal = { kind: 'user', name: 'ada' } as const
+const anyPort = '127.0.0.1:0'
+const bytesOf = (body: object | string) => Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
 
-/** A new broker in a directory or, without terms, the one that is there already; on a free port unless one is named. */
-export async function startTestBroker(
-  directory: string,
-  terms?: TestBrokerTerms,
-  listen = '127.0.0.1:0',
-): Promise<TestBroker> {
-  if (terms) await makeBroker(directory, terms)
+/** In this process. @param tees that are switched on @param more of the configuration, as YAML */
+export async function clockedBroker(tees: readonly string[], more = ''): Promise<ClockedBroker> {
   await using stack = new AsyncDisposableStack()
-  const logKey = generateKeyPairSync('ed25519').privateKey
-  // Each start has a log of its own: this is not about the log.
-  const auditDirectory = mkdtempSync(join(directory, 'audit-'))
-  const openFiles: OpenBrokerOptions['openAudit'] = async () => {
-    const audit = await openAudit({ directory: auditDirectory, origin: 'broker.test/audit', key: logKey })
-    return { audit, read: async () => audit, [Symbol.asyncDispose]: () => audit[Symbol.asyncDispose]() }
-  }
-  const seen: Pick<TestBroker, 'requests' | 'onRequest' | 'aheadMs'> = {
-    requests: [],
-    onRequest: () => undefined,
-    aheadMs: 0,
-  }
-  const now = () => new Date(Date.now() + seen.aheadMs)
-  const opened = stack.use(await openBroker(directory, { openAudit: openFiles, build: 'test', now }))
+  const scene = stack.use(
+    await brokerScene((yaml) =>
+      yaml
+        .replaceAll(/listen: 127\.0\.0\.1:\d+/g, `listen: ${anyPort}`)
+        .replace(/^tees: .*$/m, `tees: [${tees.join(', ')}]`)
+        .concat(more),
+    ),
+  )
+  const { broker, directory, face, clock } = scene
+  const { configuration } = broker
+  const seen: Pick<GuestsBroker, 'requests' | 'onRequest'> = { requests: [], onRequest: () => undefined }
   const log = (event: BrokerEvent) => {
     if (event.event === 'failure') console.error(event)
-    if (event.event !== 'request') return
-    seen.requests.push(event)
-    seen.onRequest(event)
+    if (event.event === 'request' && event.listener === 'guests') {
+      seen.requests.push(event)
+      seen.onRequest(event)
+    }
   }
-  const { face, configuration } = opened
-  const server = stack.use(await startBrokerServer({ face, configuration, directory, log, now }, listen))
+  const options = { face, configuration, directory, log, now: () => clock.at }
+  const server = stack.use(await startBrokerServer(options))
   const running = stack.move()
   return Object.assign(seen, {
     url: server.guestUrl,
-    async admin(request: Omit<AdminRequest, 'principal' | 'query'>) {
-      const reply = await face.admin({ ...request, query: {}, principal }, AbortSignal.timeout(10_000))
-      if (reply.status !== 200) throw new Error(`${reply.status}: ${reply.outcome.message}`)
-      return reply
+    clock,
+    async post(path: string, body: object | string) {
+      const { status, outcome } = await scene.admin('POST', `kbs:${path}`, bytesOf(body))
+      if (status !== 200) throw new Error(`${path}: ${status} ${outcome.message}`)
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   })
 }
 
-async function makeBroker(directory: string, { tees = [], more = '' }: TestBrokerTerms): Promise<void> {
-  const { publicKey } = generateKeyPairSync('ed25519')
+/** Behind one address that stays: while no process runs, connections wait. */
+export interface ServedBroker extends GuestsBroker {
+  /** Kills the process (SIGKILL) and starts another on the same folder. */
+  killAndStart(): Promise<void>
+}
+
+/** `sealift broker serve`. @param directory that is not there yet @param more of the configuration, as YAML */
+export async function servedBroker(directory: string, more = ''): Promise<ServedBroker> {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  const issuer = 'https://broker.test'
   await initBroker(directory, {
-    owner: `${principal.kind}:${principal.name}`,
+    owner: `${owner.kind}:${owner.name}`,
     ownerPublicKey: publicKey.export({ format: 'pem', type: 'spki' }) as string,
-    adminListen: '127.0.0.1:0',
+    withSample: true,
+    issuer,
+    listen: anyPort,
+    adminListen: anyPort,
   })
-  const file = join(directory, configurationName)
-  writeFileSync(file, readFileSync(file, 'utf8').replace(/^tees: .*$/m, `tees: [${tees.join(', ')}]`))
-  appendFileSync(file, more)
+  appendFileSync(join(directory, configurationName), more)
+  const seen: Pick<GuestsBroker, 'requests' | 'onRequest'> = { requests: [], onRequest: () => undefined }
+  let serving = serve(directory, seen)
+  const listener = createServer((guest) => {
+    guest.on('error', () => guest.destroy())
+    serving.then(
+      ({ url }) => {
+        const broker = connect(Number(new URL(url).port), '127.0.0.1')
+        broker.on('error', () => guest.destroy()).on('close', () => guest.destroy())
+        guest.on('close', () => broker.destroy())
+        guest.pipe(broker).pipe(guest)
+      },
+      () => guest.destroy(),
+    )
+  }).listen(0, '127.0.0.1')
+  await Promise.all([serving, once(listener, 'listening')])
+  return Object.assign(seen, {
+    url: `http://127.0.0.1:${(listener.address() as { port: number }).port}`,
+    async post(path: string, body: object | string) {
+      const { adminUrl } = await serving
+      const token = adminToken({ privateKey, audience: issuer })
+      const response = await fetch(`${adminUrl}/kbs/v0/${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}` },
+        body: bytesOf(body),
+      })
+      if (response.status !== 200) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+    },
+    async killAndStart() {
+      const { child } = await serving
+      const gone = once(child, 'exit')
+      serving = gone.then(() => serve(directory, seen))
+      child.kill('SIGKILL')
+      await serving
+    },
+    async [Symbol.asyncDispose]() {
+      listener.close()
+      const { child } = await serving
+      if (child.exitCode !== null) return
+      const gone = once(child, 'exit')
+      child.kill('SIGTERM')
+      await gone
+    },
+  })
+}
+
+async function serve(
+  directory: string,
+  seen: Pick<GuestsBroker, 'requests' | 'onRequest'>,
+): Promise<{ child: ChildProcess; url: string; adminUrl: string }> {
+  const child = spawn(sealiftProgram, ['broker', 'serve', directory, '--verbose', '-o', 'json'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const said: string[] = []
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    said.push(line)
+    if (!line.startsWith('{')) return
+    const event = JSON.parse(line) as BrokerEvent
+    if (event.event !== 'request' || event.listener !== 'guests') return
+    seen.requests.push(event)
+    seen.onRequest(event)
+  })
+  const started = once(createInterface({ input: child.stdout }), 'line') as Promise<[string]>
+  const ended = once(child, 'exit').then(() => Promise.reject(new Error(said.join('\n'))))
+  const [line] = await Promise.race([started, ended])
+  ended.catch(() => undefined)
+  return { child, ...(JSON.parse(line) as { url: string; adminUrl: string }) }
 }
