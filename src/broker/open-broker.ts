@@ -14,7 +14,7 @@ import { openKeyring, pathIn, readFileIn } from './open-keyring.ts'
 import { openPackages } from './packages/index.ts'
 import { openPki } from './pki/index.ts'
 import { policiesAdministration, type RecordedRequests, StoredPolicies } from './policies/index.ts'
-import { referencesAdministration, StoredReferences } from './references/index.ts'
+import { openStatementTrust, referencesAdministration, StoredReferences } from './references/index.ts'
 import { openPlace, openStores, resourcePlugin } from './resource/index.ts'
 import { MemorySessions, openPostgresSessions, type SessionStore } from './sessions/index.ts'
 import { type Keyring, sealedStore } from './stores/index.ts'
@@ -85,10 +85,13 @@ export async function openBroker(directory: string, options: OpenBrokerOptions):
   const rulesBytes = await readFileIn(directory, configuration.access, limits.accessRulesBytes + 1, fs)
   const rules = parseAccessRules(Buffer.from(rulesBytes).toString())
   const plugins = new Map<string, Plugin>(packages.plugins)
+  const statements = configuration.references
+    ? await openStatementTrust(directory, configuration.references.statements, fs)
+    : undefined
   const administration: AdminHandlers[] = [
     tokenKeysAdministration(tokenKeys),
     policiesAdministration(policies, recordedRequests(opened.read)),
-    referencesAdministration(references),
+    referencesAdministration(references, statements),
   ]
   const resource = resourcePlugin({
     configuration: { version: 1, ...resources },
@@ -151,7 +154,8 @@ async function openSessions(
   const most = sessions.most === undefined ? {} : { most: sessions.most }
   if (sessions.kind !== 'postgres' || state.kind !== 'postgres') return new MemorySessions(most)
   const { url, password } = await databaseOf(directory, state, fs)
-  return openPostgresSessions(url, { ...most, ...(password !== undefined && { password }) })
+  const named = state.name === undefined ? {} : { name: state.name }
+  return openPostgresSessions(url, { ...named, ...most, ...(password !== undefined && { password }) })
 }
 
 async function auditPlace(

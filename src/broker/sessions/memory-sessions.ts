@@ -1,5 +1,6 @@
 import { brokerLimits } from '#base/index.ts'
 import { failure } from './codes.ts'
+import { isSessionId } from './session-id.ts'
 import type { Session, SessionStore } from './types.ts'
 
 export interface MemorySessionsOptions {
@@ -7,38 +8,50 @@ export interface MemorySessionsOptions {
   readonly most?: number
 }
 
-/** Sessions of one process. They end with it: their guests attest again. */
+/** At most so many are forgotten by one request. */
+const forgottenAtOnce = 64
+
+/** Sessions of one process. They end with it: their guests attest again. No timer: the next session makes room. */
 export class MemorySessions implements SessionStore {
-  /** In the order of their making, which is that of their ends unless a clock was set back. */
   readonly #sessions = new Map<string, Session>()
+  /**
+   * The ids by the second in which they end. Few, as all sessions last equally long; in their order, unless a clock
+   * was set back.
+   */
+  readonly #ends = new Map<number, string[]>()
   readonly #most: number
 
   constructor({ most = brokerLimits.sessions }: MemorySessionsOptions = {}) {
     this.#most = most
   }
 
+  /** Those too that have ended since the last one was made. */
   get count(): number {
     return this.#sessions.size
   }
 
-  async create(session: Session, at: Date): Promise<void> {
+  /** @throws SESSION_LIMIT */
+  async create(session: Session, at: Date, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
     this.#forgetEnded(at)
-    if (this.#sessions.size >= this.#most) {
-      // After a clock was set back, what ended may stand behind what did not.
-      for (const [id, { expires }] of this.#sessions) if (expires <= at) this.#sessions.delete(id)
-      if (this.#sessions.size >= this.#most)
-        throw failure('SESSION_LIMIT', `there are ${this.#sessions.size} sessions already`)
-    }
+    if (this.#sessions.size >= this.#most)
+      throw failure('SESSION_LIMIT', `there are ${this.#sessions.size} sessions already`)
+    const second = secondOf(session.expires)
+    const ids = this.#ends.get(second)
+    if (ids) ids.push(session.id)
+    else this.#ends.set(second, [session.id])
     this.#sessions.set(session.id, session)
   }
 
-  async read(id: string, at: Date): Promise<Session | undefined> {
-    const session = this.#sessions.get(id)
-    return session && session.expires > at ? session : undefined
+  async read(id: string, at: Date, signal?: AbortSignal): Promise<Session | undefined> {
+    signal?.throwIfAborted()
+    return this.#find(id, at)
   }
 
-  async attest(id: string, token: string, at: Date): Promise<Session | undefined> {
-    const session = await this.read(id, at)
+  async attest(id: string, token: string, at: Date, signal?: AbortSignal): Promise<Session | undefined> {
+    signal?.throwIfAborted()
+    // Nothing is awaited between looking and writing: of two that come at once the first wins.
+    const session = this.#find(id, at)
     if (!session || session.token !== undefined) return session
     const attested = { ...session, token }
     this.#sessions.set(id, attested)
@@ -47,14 +60,33 @@ export class MemorySessions implements SessionStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#sessions.clear()
+    this.#ends.clear()
   }
 
-  /** As many of the oldest as there are, so that no request pays for all of them: amortised, one for each new one. */
+  #find(id: string, at: Date): Session | undefined {
+    const session = isSessionId(id) ? this.#sessions.get(id) : undefined
+    return session && session.expires > at ? session : undefined
+  }
+
+  /**
+   * Some of those that ended before this second: more than one for each that is made, so that none stays for long.
+   * Where it is full all seconds are looked at, as a clock that was set back has put later ends before earlier ones.
+   */
   #forgetEnded(at: Date): void {
-    let left = 64
-    for (const [id, { expires }] of this.#sessions) {
-      if (expires > at || left-- === 0) return
-      this.#sessions.delete(id)
+    const now = secondOf(at)
+    let left = forgottenAtOnce
+    for (const [second, ids] of this.#ends) {
+      if (second >= now) {
+        if (this.#sessions.size < this.#most) return
+        continue
+      }
+      const ended = ids.splice(-left)
+      for (const id of ended) this.#sessions.delete(id)
+      if (ids.length === 0) this.#ends.delete(second)
+      left -= ended.length
+      if (left === 0) return
     }
   }
 }
+
+const secondOf = (time: Date): number => Math.floor(time.getTime() / 1000)
