@@ -7,12 +7,17 @@ import { writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
+import { generateTeeKey, guestClient } from '#attestation/index.ts'
 import type { Pki } from '#broker/pki/index.ts'
 import { MemorySecretStore, newKeyring, openPostgresStore, sealedStore } from '#broker/stores/index.ts'
 import { parseCertificates } from '#keys/index.ts'
+import { startBrokerServer } from '#server/index.ts'
+import { brokerScene, fetchOf } from '../support/broker-scene.ts'
 import { admin, guest, made, open, request, signal, signed, text } from '../support/pki-scene.ts'
+import { testCertificates } from '../support/test-certificates.ts'
 import { needs } from './peers.ts'
 import { startPostgres } from './postgres.ts'
 import { Workbench } from './workbench.ts'
@@ -227,6 +232,72 @@ function saveGuest(name: string, answer: { key?: string; certificate: string; ch
   save(`${name}.pem`, answer.certificate)
   save(`${name}-chain.pem`, answer.chain)
 }
+
+const brokerPolicy = `package policy
+
+import rego.v1
+
+allow if {
+	data.plugin == "pki"
+	input.submods.cpu0["ear.status"] == "affirming"
+}
+
+allow if {
+	data.plugin == "resource"
+	input.certificate.spiffe
+	input.attested.status.cpu0 == "affirming"
+}
+`
+
+describe('a broker and openssl', needs('openssl'), () => {
+  test('a certificate of its PKI stands for a session in mutual TLS, until it is revoked', async () => {
+    await using scene = await brokerScene((yaml) => {
+      const place = 'place: { kind: sqlite, path: secrets.sqlite }'
+      const store = yaml.replace(place, `${place}\n      verbs: { read: [guest, certificate] }`)
+      return `${store}\npki: { trustDomain: shop.example, clientCertificates: true }\n`
+    })
+    const { ca, server, serverKey } = testCertificates
+    for (const [name, content] of Object.entries({ 'cert.pem': server, 'key.pem': serverKey }))
+      writeFileSync(join(scene.directory, name), content)
+    save('server-ca.pem', ca)
+    const { admin: _, ...configuration } = scene.broker.configuration
+    const tls = { certificate: 'cert.pem', key: 'key.pem' }
+    const options = { ...scene.broker, configuration: { ...configuration, tls }, log: () => {} }
+    await using listening = await startBrokerServer(options, '127.0.0.1:0')
+    for (const [name, value] of Object.entries({ svn: ['1'], launch_digest: ['abcde'] }))
+      await scene.admin('PUT', `references/${name}`, { value })
+    await scene.admin('POST', 'kbs:resource/default/key/one', Buffer.from('a secret of many words'))
+    await scene.admin('PUT', 'policies/resource', { files: [{ path: 'policy.rego', text: brokerPolicy }] })
+    const body = 'version = "0.1.0"\nalgorithm = "sha256"\n[data]\n"crew" = "night"\n'
+    const attested = guestClient({
+      url: 'http://broker.test',
+      keyPair: await generateTeeKey('P-256'),
+      initData: { format: 'toml', body },
+      fetch: fetchOf(scene.face),
+    })
+    saveGuest('crew', JSON.parse(Buffer.from(await attested.get('pki/certificate?profile=guest')).toString()))
+    const { host } = new URL(listening.guestUrl)
+    const ask = async (path: string, files = '-cert crew.pem -key crew.key -cert_chain crew-chain.pem') => {
+      const args = `s_client -quiet -connect ${host} ${files} -CAfile server-ca.pem -verify_return_error`
+      const head = `GET /kbs/v0/${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`
+      const { stdout } = await openssl(args.replaceAll(/ +/g, ' '), 0, head)
+      return { status: Number(stdout.split(' ')[1]), text: stdout.slice(stdout.indexOf('\r\n\r\n') + 4) }
+    }
+    const one = 'resource/default/key/one'
+    assert.deepEqual(await ask(one), { status: 200, text: 'a secret of many words' })
+    assert.equal((await ask(one, '')).status, 401)
+    assert.equal((await ask('pki/certificate?profile=guest')).status, 403)
+    save('roots.pem', (await ask('pki/ca', '')).text)
+    save('lists.pem', (await ask('pki/crl.pem', '')).text)
+    const check = 'verify -crl_check -CAfile roots.pem -CRLfile lists.pem -untrusted crew-chain.pem crew.pem'
+    assert.match((await openssl(check)).stdout, /OK/)
+    const serial = new X509Certificate(await load('crew.pem')).serialNumber.toLowerCase()
+    assert.equal((await scene.admin('DELETE', `pki/issued/${serial}`)).status, 200)
+    assert.equal((await ask(one)).status, 401)
+    save('lists.pem', (await ask('pki/crl.pem', '')).text)
+    assert.match((await openssl(check, 2)).stderr, /certificate revoked/)
+  })
+})
 
 describe('the PKI in PostgreSQL', needs('openssl', 'pg_ctl', 'psql'), () => {
   test('three replicas have one authority, one list, and give one name to one of two guests', async () => {
