@@ -48,6 +48,7 @@ const named: Readonly<Record<string, ExitName>> = {
   LISTEN_ADDRESS_INVALID: 'usage',
   ADMISSION_CONFIGURATION_INVALID: 'usage',
   PROXY_INVALID: 'usage',
+  REFERENCE_STATEMENT_REFUSED: 'refused',
   POLICY_SYNTAX: 'usage',
   POLICY_DATA_INVALID: 'usage',
   POLICY_RULE_MISSING: 'usage',

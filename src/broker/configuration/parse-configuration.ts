@@ -3,6 +3,7 @@ import { shapeProblems, tell } from '#base/shape/index.ts'
 import { failure } from '../codes.ts'
 import { nebulaTerms } from '../nebula/terms.ts'
 import { isPluginName } from '../packages/package-name.ts'
+import { statementsProblem } from '../references/statement-rules.ts'
 import { checkResourceConfiguration, checkUrl } from '../resource/configuration.ts'
 import { readYaml } from './read-yaml.ts'
 import { brokerConfigurationSchema } from './schema.ts'
@@ -35,6 +36,8 @@ export function parseBrokerConfiguration(
   if (admin && !admin.keys && !admin.issuers && admin.clientCa === undefined)
     throw invalid('/admin lets nobody in: it has neither keys, issuers nor a clientCa')
   if (configuration.nebula) nebulaTerms(configuration.nebula)
+  const problem = configuration.references && statementsProblem(configuration.references.statements)
+  if (problem !== undefined) throw invalid(problem)
   checkPackages(configuration)
   return configuration
 }

@@ -1,5 +1,6 @@
 import { type TSchema, Type } from 'typebox'
 import { protocolVersions, tees } from '#attestation/index.ts'
+import { statementsSchema } from '../references/statement-rules.ts'
 import { resourceConfigurationSchema, storePlaceSchemas } from '../resource/configuration.ts'
 
 const object = <T extends Record<string, TSchema>>(members: T) =>
@@ -114,6 +115,7 @@ export const brokerConfigurationSchema = object({
   ),
   access: path,
   resources: object(resources),
+  references: optional(object({ statements: statementsSchema })),
   nebula: optional(nebula),
   pki: optional(pki),
   packages: optional(

@@ -8,6 +8,8 @@ import { failure as requestFailure } from '../codes.ts'
 import type { AdminHandler, AdminHandlers } from '../face.ts'
 import type { Problem } from '../types.ts'
 import { failure } from './codes.ts'
+import { isStatement, referencesFromStatement, type StatementReferences } from './from-statement.ts'
+import type { StatementTrust } from './statement-rules.ts'
 import type { KnownReference, ReferenceBook } from './types.ts'
 
 const yearMs = 365 * 86_400_000
@@ -16,8 +18,21 @@ const value = Type.Object(
   { additionalProperties: false },
 )
 
-/** `references` of the admin API (docs/broker.md), and Trustee's `reference-value`. */
-export function referencesAdministration(book: ReferenceBook): AdminHandlers {
+/**
+ * `references` of the admin API (docs/broker.md), and Trustee's `reference-value`.
+ *
+ * @param statements whose signed statements are taken; nobody's where it is not said
+ */
+export function referencesAdministration(book: ReferenceBook, statements?: StatementTrust): AdminHandlers {
+  /** What came in a message is the admin's own word, and recorded as such; a statement is its signer's. */
+  const readImport = (body: Uint8Array, by: string, at: Date): StatementReferences => {
+    if (!isStatement(body))
+      return { values: parseReferenceMessage(body, at), origin: `${by}, message ${digestOf(body)}` }
+    if (!statements)
+      throw failure('REFERENCE_STATEMENT_REFUSED', 'nobody is trusted to say what the reference values are')
+    const { values, origin } = referencesFromStatement(body, statements, at)
+    return { values, origin: `${by}, ${origin}` }
+  }
   const references: AdminHandler = async (request, at, signal) => {
     const { method, body, principal } = request
     const [, ...path] = request.path
@@ -25,15 +40,13 @@ export function referencesAdministration(book: ReferenceBook): AdminHandlers {
     if (method === 'GET' && path.length === 0) return jsonReply((await book.values(signal)).map(told))
     const name = path.join('/')
     if (method === 'POST' && name === 'import') {
-      const values = parseReferenceMessage(body, at)
-      await book.set(values, `${by}, message ${digestOf(body)}`, at, signal)
-      return jsonReply({ imported: values.map((one) => one.name) })
+      const { values, origin } = readImport(body, by, at)
+      await book.set(values, origin, at, signal)
+      return jsonReply({ imported: values.map((one) => one.name), origin })
     }
     if (method === 'PUT') {
       const said = bodyOf(value, body)
-      const expiration = said.expires === undefined ? new Date(at.getTime() + yearMs) : new Date(said.expires)
-      if (Number.isNaN(expiration.getTime()))
-        throw requestFailure('BROKER_REQUEST_INVALID', '"expires" is not a time')
+      const expiration = said.expires === undefined ? new Date(at.getTime() + yearMs) : timeIn(said.expires)
       await book.set([{ name, value: said.value, expiration }], by, at, signal)
       return jsonReply(told((await book.read(name, signal))!))
     }
@@ -41,8 +54,10 @@ export function referencesAdministration(book: ReferenceBook): AdminHandlers {
       if (!(await book.remove(name, signal))) throw notFound(name)
       return jsonReply({ removed: name })
     }
+    if (method !== 'GET')
+      throw requestFailure('BROKER_PATH_UNKNOWN', 'values are shown, set, removed, imported')
     const found = await book.read(name, signal)
-    if (method !== 'GET' || !found) throw notFound(name)
+    if (!found) throw notFound(name)
     return jsonReply(told(found))
   }
   return {
@@ -54,8 +69,10 @@ export function referencesAdministration(book: ReferenceBook): AdminHandlers {
           // As Trustee: null where there is none, or none any more.
           return jsonReply(found && found.expiration > at ? found.value : null)
         }
-        const values = parseReferenceMessage(body, at)
-        await book.set(values, `${formatPrincipal(principal)}, message ${digestOf(body)}`, at, signal)
+        if (method !== 'POST' || names.length > 0)
+          throw requestFailure('BROKER_PATH_UNKNOWN', 'values are sent with POST')
+        const { values, origin } = readImport(body, formatPrincipal(principal), at)
+        await book.set(values, origin, at, signal)
         return emptyReply
       },
     },
@@ -71,6 +88,14 @@ const told = ({ name, value, expiration, origin, at }: KnownReference) => ({
   at: at.toISOString(),
 })
 
+const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
+
+function timeIn(text: string): Date {
+  const time = new Date(dateTime.test(text) ? text : Number.NaN)
+  if (!Number.isNaN(time.getTime())) return time
+  throw requestFailure('BROKER_REQUEST_INVALID', '"expires" is not a time (RFC 3339)')
+}
+
 const notFound = (name: string) =>
   failure('REFERENCE_NOT_FOUND', `there is no reference value ${JSON.stringify(name.slice(0, 200))}`)
 
@@ -78,6 +103,8 @@ const refused: Problem = { status: 400, variant: 'RvpsError', detail: 'the refer
 const problems = {
   REFERENCE_VALUE_INVALID: refused,
   REFERENCES_TOO_MANY: refused,
+  REFERENCE_STATEMENT_INVALID: refused,
+  REFERENCE_STATEMENT_REFUSED: { status: 403, variant: 'RvpsError', detail: 'the statement is not trusted' },
   REFERENCE_NOT_FOUND: { status: 404, variant: 'RvpsError', detail: 'no such reference value' },
   REFERENCES_BUSY: { status: 503, variant: 'RvpsError', detail: 'busy: ask again' },
 } satisfies AdminHandlers['problems']

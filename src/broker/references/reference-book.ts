@@ -28,23 +28,33 @@ const schema = Type.Object(
 export interface ReferenceBookOptions {
   /** A change by another replica is seen within. */
   readonly refreshMs?: number
+  /** Most values, and bytes of the record with all of them. */
   readonly most?: number
+  readonly mostBytes?: number
 }
 
 const place = 'references/values'
+/** What the record puts around a value. */
+const recordDepth = 4
 
 /** Reference values in a broker's state: one record, so that a set of them is seen whole or not at all. */
 export class StoredReferences implements ReferenceBook {
   readonly #store: SecretStore
   readonly #most: number
+  readonly #mostBytes: number
   readonly #known: Remembered<readonly KnownReference[]>
 
   constructor(
     store: SecretStore,
-    { refreshMs = 1000, most = attestationLimits.referenceValues }: ReferenceBookOptions = {},
+    {
+      refreshMs = 1000,
+      most = attestationLimits.referenceValues,
+      mostBytes = secretLimits.valueBytes,
+    }: ReferenceBookOptions = {},
   ) {
     this.#store = store
     this.#most = most
+    this.#mostBytes = mostBytes
     this.#known = new Remembered(async () => (await this.#read()).values, refreshMs)
   }
 
@@ -62,14 +72,13 @@ export class StoredReferences implements ReferenceBook {
     at: Date,
     signal?: AbortSignal,
   ): Promise<void> {
-    const names = new Set(values.map(({ name }) => name))
-    await this.#change(
-      (known) => [
-        ...known.filter(({ name }) => !names.has(name)),
-        ...values.map((value) => ({ ...value, origin, at })),
-      ],
-      signal,
-    )
+    // In the form in which they are read again: what could not be would take all others with it.
+    const read = values.map((value) => parseReferenceValue(formatReferenceValue(value)))
+    await this.#change((known) => {
+      const changed = new Map(known.map((one) => [one.name, one]))
+      for (const value of read) changed.set(value.name, { ...value, origin, at })
+      return [...changed.values()]
+    }, signal)
   }
 
   async remove(name: string, signal?: AbortSignal): Promise<boolean> {
@@ -91,9 +100,18 @@ export class StoredReferences implements ReferenceBook {
       if (!changed) return
       if (changed.length > this.#most)
         throw failure('REFERENCES_TOO_MANY', `there would be ${changed.length}, the limit is ${this.#most}`)
-      const isDone = await this.#store.compareAndSet(place, revision, format(changed), signal)
-      this.#known.forget()
-      if (isDone !== undefined) return
+      const bytes = format(changed)
+      if (bytes.length > this.#mostBytes)
+        throw failure(
+          'REFERENCES_TOO_MANY',
+          `there would be ${bytes.length} bytes, the limit is ${this.#mostBytes}`,
+        )
+      try {
+        if ((await this.#store.compareAndSet(place, revision, bytes, signal)) !== undefined) return
+      } finally {
+        // Also where it failed in between: nobody knows then what is there now.
+        this.#known.forget()
+      }
     }
     throw failure('REFERENCES_BUSY', 'others change the reference values all the time')
   }
@@ -116,7 +134,10 @@ const format = (values: readonly KnownReference[]): Uint8Array =>
 
 function parse(bytes: Uint8Array): readonly KnownReference[] {
   try {
-    const value = parseJson(bytes, { maxBytes: secretLimits.valueBytes, maxDepth: attestationLimits.depth })
+    const value = parseJson(bytes, {
+      maxBytes: secretLimits.storedBytes,
+      maxDepth: attestationLimits.depth + recordDepth,
+    })
     if (shapeProblems(schema, value).length === 0) {
       return (value as unknown as Static<typeof schema>).values.map(({ value, origin, at }) => ({
         ...parseReferenceValue(canonicalJson(value)),
