@@ -368,7 +368,7 @@ export const pkiLimits = {
   longestMs: 366 * 86_400_000,
   shortestMs: 60_000,
   /** Certificates that have not ended: of one identity, and in all (counted now and then, so a few more may be). */
-  certificatesOfOne: 256,
+  certificatesOfOne: 1024,
   certificates: 200_000,
   /** The count of all is taken anew after so long. */
   countMs: 5 * 60_000,

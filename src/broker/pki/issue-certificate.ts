@@ -11,7 +11,7 @@ const slackMs = 60_000
 /** Devices of one guest whose status is remembered. */
 const mostStatuses = 64
 
-/** What tells two requests of one identity apart: all that ends in the certificate. */
+/** What tells two requests of one identity apart, in 128 bits: all that ends in the certificate. */
 export function requestDigest({ profile, spiffe, dns, ip, lifeMs, publicKey }: Wish): string {
   const asked = {
     profile: profile.name,
@@ -22,7 +22,7 @@ export function requestDigest({ profile, spiffe, dns, ip, lifeMs, publicKey }: W
     lifeMs,
     keyId: publicKey?.id ?? null,
   }
-  return createHash('sha256').update(canonicalJson(asked)).digest('hex')
+  return createHash('sha256').update(canonicalJson(asked)).digest('hex').slice(0, 32)
 }
 
 /**

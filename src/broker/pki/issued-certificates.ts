@@ -4,6 +4,7 @@ import { failure } from './codes.ts'
 import type { ExclusiveNames } from './exclusive-names.ts'
 import { type HolderRecord, type IssuedRecord, keyNameOf, type Records, schemas } from './records.ts'
 import type { RevocationReason, Revocations } from './revocations.ts'
+import { Turns } from './turns.ts'
 
 export interface IssuedTerms {
   readonly records: Records
@@ -38,6 +39,7 @@ export class IssuedCertificates {
   readonly #names: ExclusiveNames
   readonly #revocations: Revocations
   readonly #limits: PkiLimits
+  readonly #turns = new Turns()
   #count = 0
   #countedAt = Number.NEGATIVE_INFINITY
   #sweptAt = Number.NEGATIVE_INFINITY
@@ -61,6 +63,18 @@ export class IssuedCertificates {
    * @throws PKI_CALLER_REFUSED (barred), PKI_TOO_MANY, PKI_NAME_TAKEN, PKI_BUSY, whatever `make` throws
    */
   async issue(
+    request: IssueRequest,
+    at: Date,
+    make: () => Promise<IssuedRecord>,
+    counts: (record: IssuedRecord) => boolean,
+    signal?: AbortSignal,
+  ): Promise<IssuedRecord> {
+    return await this.#turns.take(request.identity, signal, () =>
+      this.#issue(request, at, make, counts, signal),
+    )
+  }
+
+  async #issue(
     { identity, request, exclusive }: IssueRequest,
     at: Date,
     make: () => Promise<IssuedRecord>,
@@ -75,7 +89,7 @@ export class IssuedCertificates {
       given = await this.#records.untilDone(key, signal, async () => {
         const held = await this.#records.read(schemas.holder, key, signal)
         if (held?.record.barred) throw failure('PKI_CALLER_REFUSED', 'the identity was revoked by an admin')
-        const live = (held?.record.live ?? []).filter(({ until }) => until > now)
+        const live = (held?.record.live ?? []).filter(({ until }) => until + graceMs > now)
         for (const entry of live.filter((one) => one.request === request && now < one.renew)) {
           const before = await this.read(entry.serial, entry.until, signal)
           if (before && counts(before)) return { done: before }
@@ -268,7 +282,7 @@ export class IssuedCertificates {
       holderKey(identity),
       (record) => {
         if (!record) return undefined
-        const live = record.live.filter((one) => one.serial !== serial && one.until > at.getTime())
+        const live = record.live.filter((one) => one.serial !== serial && one.until + graceMs > at.getTime())
         return live.length > 0 || record.barred ? { ...record, live } : null
       },
       signal,
