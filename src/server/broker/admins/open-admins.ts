@@ -1,6 +1,6 @@
 import type { AdminConfiguration, BrokerFace } from '#broker/index.ts'
 import type { Listener } from '../../http/listener.ts'
-import { checkAdminListener } from '../listen-terms.ts'
+import { checkAdminListener, isLoopbackHost } from '../listen-terms.ts'
 import { listenFor, openListener, type Shared } from '../open-listener.ts'
 import { PeerRates } from '../peer-rates.ts'
 import { watch, watchTls } from '../watch.ts'
@@ -48,7 +48,18 @@ export async function openAdmins(
     ...(exposition && { exposition }),
   })
   const url = await listenFor('admins', listener, admin.listen, log)
-  // An origin is written with and without the slash of its empty path.
-  for (const name of [issuer, admin.url, url]) if (name) audiences.add(name).add(name.replace(/\/$/, ''))
+  for (const name of [issuer, admin.url, ...namesOf(url)]) {
+    if (name === undefined) continue
+    audiences.add(name)
+    // An origin is written with and without the slash of its empty path, and without its usual port.
+    if (URL.canParse(name) && new URL(name).pathname === '/') audiences.add(new URL(name).origin)
+  }
   return { url, listener }
+}
+
+/** As admins may write the address of a listener: on loopback there are several ways. */
+function namesOf(url: string): readonly string[] {
+  const { protocol, hostname, port } = new URL(url)
+  if (!isLoopbackHost(hostname.replace(/^\[|\]$/g, ''))) return [url]
+  return [url, ...['localhost', '127.0.0.1', '[::1]'].map((name) => `${protocol}//${name}:${port}`)]
 }
