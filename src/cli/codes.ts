@@ -47,6 +47,27 @@ export const codes = {
     meaning: 'A publisher promised another release by a time that has passed, and none came.',
     remedy: 'Ask the publisher over another way whether there is one: somebody may be holding it back.',
   },
+  BROKER_REFUSED: {
+    meaning: 'The key broker does not let you do this.',
+    remedy:
+      'Ask an owner for a grant in its access rules; over the network, show the key that it knows (--admin-key).',
+  },
+  BROKER_NOT_FOUND: {
+    meaning: 'The key broker has no such thing.',
+    remedy: 'List what there is: `sealift broker resource ls`, `policy show`, `reference ls`, `leases`.',
+  },
+  BROKER_REQUEST_REFUSED: {
+    meaning: 'The key broker cannot do what was asked.',
+    remedy: 'Correct what the message names.',
+  },
+  BROKER_UNREACHABLE: {
+    meaning: 'The key broker does not answer.',
+    remedy: "Check the address (the admins' listener, not the guests') and that `sealift broker serve` runs.",
+  },
+  BROKER_UNSOUND: {
+    meaning: '`broker check` found something that would keep the broker from working.',
+    remedy: 'Correct what the list above says.',
+  },
   NOT_PERMITTED: {
     meaning: 'The access rules do not let whoever runs the command do this with this content.',
     remedy:

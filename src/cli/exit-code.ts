@@ -58,6 +58,9 @@ const named: Readonly<Record<string, ExitName>> = {
   TRUST_POLICY_INVALID: 'usage',
   CONTENT_NOT_FOUND: 'notFound',
   PLATFORM_NOT_FOUND: 'notFound',
+  BROKER_NOT_FOUND: 'notFound',
+  BROKER_REFUSED: 'refused',
+
   INSTALLATION_NOT_FOUND: 'notFound',
   OUTPUT_MISSING: 'notFound',
   REGISTRY_UNAUTHORIZED: 'authentication',

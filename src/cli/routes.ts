@@ -6,6 +6,8 @@ import { attest } from './commands/attest.ts'
 import { attestations } from './commands/attestations.ts'
 import { audit } from './commands/audit.ts'
 import { brokerInit } from './commands/broker-init.ts'
+import { brokerPolicy } from './commands/broker-policy.ts'
+import { brokerResource } from './commands/broker-resource.ts'
 import { brokerServe } from './commands/broker-serve.ts'
 import { build } from './commands/build.ts'
 import { complete } from './commands/complete.ts'
@@ -67,8 +69,8 @@ const trustRoot = buildRouteMap<'import' | 'show' | 'update' | 'pack', Context>(
   docs: { brief: 'Whose authorities, logs and time stamps are trusted here' },
 })
 
-const broker = buildRouteMap<'init' | 'serve', Context>({
-  routes: { init: brokerInit, serve: brokerServe },
+const broker = buildRouteMap<'init' | 'serve' | 'resource' | 'policy', Context>({
+  routes: { init: brokerInit, serve: brokerServe, resource: brokerResource, policy: brokerPolicy },
   docs: { brief: 'Release secrets to attested guests' },
 })
 

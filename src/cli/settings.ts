@@ -23,6 +23,10 @@ export interface Settings {
   readonly auditDir?: string
   /** Who may do what with which content: an absolute path. */
   readonly accessRules?: string
+  /** The key broker that `broker` commands administer: a folder (absolute), or a URL. */
+  readonly broker?: string
+  /** The key that proves you to it over the network: an absolute path. */
+  readonly adminKey?: string
   /** Whether `sign` and `attest` write cosign's older form beside bundles. */
   readonly legacySignatures?: boolean
   /** Where a registry's content is also to be had, asked first and in this order: HOST to URLs. Reading only. */
@@ -92,6 +96,14 @@ export const readings: Readonly<Record<keyof Settings, Reading>> = {
     },
     expects: 'a list of registries, each HOST or HOST:PORT',
   },
+  broker: {
+    variable: 'SEALIFT_BROKER',
+    inProject: false,
+    read: (value) =>
+      typeof value === 'string' && (isAbsolute(value) || /^https?:\/\/[^/]/.test(value)) ? value : undefined,
+    expects: 'an absolute path, or http(s)://HOST:PORT',
+  },
+  adminKey: absolutePath('SEALIFT_ADMIN_KEY'),
   legacySignatures: {
     variable: 'SEALIFT_LEGACY_SIGNATURES',
     inProject: true,
