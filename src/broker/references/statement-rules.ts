@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { type FileSystem, type Json, limits, nodeFileSystem, parseJson } from '#base/index.ts'
+import { type FileSystem, isFailure, type Json, limits, nodeFileSystem, parseJson } from '#base/index.ts'
 import { matchesIdentity, type PreparedTrust, prepareTrust } from '#trust/index.ts'
 import { failure } from '../codes.ts'
 import { readFileIn } from '../open-keyring.ts'
@@ -125,14 +125,22 @@ export async function openStatementTrust(
   }
   const roots: { name: string; root: Json; issuers?: string[] }[] = []
   for (const [name, { file, issuers }] of Object.entries(configuration.roots ?? {})) {
-    const maxBytes = limits.manifestBytes
-    const root = parseJson(await readFileIn(directory, file, maxBytes + 1, fs), { maxBytes })
-    roots.push({ name, root, ...(issuers && { issuers }) })
+    const bytes = await readFileIn(directory, file, limits.manifestBytes + 1, fs)
+    roots.push({ name, root: rootIn(bytes, file), ...(issuers && { issuers }) })
   }
   const trust = prepareTrust({ keys, roots })
   // A pattern that is none is told now, and not when the first statement comes.
   for (const from of rules.flatMap((one) => one.from)) isFrom(from, nobody)
   return { trust, rules }
+}
+
+function rootIn(bytes: Uint8Array, file: string): Json {
+  try {
+    return parseJson(bytes, { maxBytes: limits.manifestBytes })
+  } catch (cause) {
+    if (!isFailure(cause)) throw cause
+    throw failure('BROKER_CONFIGURATION_INVALID', `${file} is no trusted root: ${cause.message}`, { cause })
+  }
 }
 
 type Signer = Parameters<typeof matchesIdentity>[0]['signer']
