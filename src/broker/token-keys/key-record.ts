@@ -5,6 +5,9 @@ import { shapeProblems } from '#base/shape/index.ts'
 import { createAuthority, openAuthority, publicKeyOf } from '#keys/index.ts'
 import { failure } from './codes.ts'
 
+/** As many can have tokens that have not ended. */
+export const mostKeys = 16
+
 const pem = Type.String({ maxLength: 16_384 })
 const milliseconds = Type.Integer({ minimum: 0 })
 const schema = Type.Object(
@@ -14,7 +17,7 @@ const schema = Type.Object(
     root: Type.Object({ key: pem, certificate: pem }, { additionalProperties: false }),
     keys: Type.Array(
       Type.Object({ key: pem, certificate: pem, signsFrom: milliseconds }, { additionalProperties: false }),
-      { minItems: 1, maxItems: 16 },
+      { minItems: 1, maxItems: mostKeys },
     ),
   },
   { additionalProperties: false },
@@ -70,6 +73,7 @@ export async function newEntry(root: KeyRecord['root'], at: Date, signsFrom: num
   return { key: pemOf(key), certificate, signsFrom }
 }
 
+/** @throws whatever node:crypto says of what is no certificate */
 export const derOf = (certificate: string): Uint8Array => new X509Certificate(certificate).raw
 
 const newKey = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey

@@ -15,6 +15,7 @@ import {
   firstRecord,
   formatKeyRecord,
   type KeyRecord,
+  mostKeys,
   newEntry,
   parseKeyRecord,
 } from './key-record.ts'
@@ -36,13 +37,14 @@ export interface TokenKeysOptions {
 
 /** The record, opened. */
 interface Opened {
-  readonly stored: Stored
-  readonly record: KeyRecord
+  readonly revision: string
   readonly entries: readonly { readonly signer: TokenSigner; readonly signsFrom: number }[]
   readonly certificates: string
 }
 
 const place = 'token-keys/keys'
+/** What clocks of replicas may differ by. */
+const clockMs = 60_000
 
 /**
  * The keys of tokens in a broker's state; the first is made where there is none, by one of all replicas.
@@ -59,16 +61,30 @@ export async function openTokenKeys(store: SecretStore, options: TokenKeysOption
     alsoTrusted = {},
     now = () => new Date(),
   } = options
-  const remembered = new Remembered(() => readOrMake(store, now()), refreshMs)
+  let latest: Opened | undefined
+  const remembered = new Remembered(async () => {
+    const stored = await readOrMake(store, now())
+    latest = latest?.revision === stored.revision ? latest : opened(stored)
+    stored.value.fill(0)
+    return latest
+  }, refreshMs)
   await remembered.get()
   let trusted: { readonly of: string; readonly trust: TokenTrust } | undefined
 
   /** All whose tokens can still be good, and the next one; oldest first. */
-  const counting = ({ entries }: Opened, at: Date) =>
+  const counting = <T extends { readonly signsFrom: number }>(entries: readonly T[], at: Date): T[] =>
     entries.filter((_, index) => {
       const next = entries[index + 1]
-      return !next || next.signsFrom + tokenMs > at.getTime()
+      return !next || next.signsFrom + tokenMs + clockMs > at.getTime()
     })
+
+  const write = async (revision: string, record: KeyRecord, signal?: AbortSignal) => {
+    const bytes = formatKeyRecord(record)
+    const written = await store.compareAndSet(place, revision, bytes, signal)
+    bytes.fill(0)
+    remembered.forget()
+    if (written === undefined) throw failure('TOKEN_KEYS_BUSY', 'somebody else changed the keys just now')
+  }
 
   return {
     async signer(at) {
@@ -78,7 +94,7 @@ export async function openTokenKeys(store: SecretStore, options: TokenKeysOption
       return (current ?? entries[0]!).signer
     },
     async trust(at) {
-      const signers = counting(await remembered.get(), at).map(({ signer }) => signer)
+      const signers = counting((await remembered.get()).entries, at).map(({ signer }) => signer)
       const of = signers.map(({ kid }) => kid).join(' ')
       if (trusted?.of !== of) {
         const keys = [...parseJwkSet(formatJwkSet(signers)), ...(alsoTrusted.keys ?? [])]
@@ -90,56 +106,56 @@ export async function openTokenKeys(store: SecretStore, options: TokenKeysOption
       return trusted.trust
     },
     async jwkSet(at) {
-      return formatJwkSet(counting(await remembered.get(), at).map(({ signer }) => signer))
+      return formatJwkSet(counting((await remembered.get()).entries, at).map(({ signer }) => signer))
     },
     async certificates() {
       return (await remembered.get()).certificates
     },
     async rotate(at, signal) {
-      const { stored, record } = await readOrMake(store, at)
-      const last = record.keys.at(-1)!
-      if (last.signsFrom > at.getTime())
-        throw failure(
-          'TOKEN_KEYS_BUSY',
-          `the next key signs from ${new Date(last.signsFrom).toISOString()} on`,
-        )
-      const next = await newEntry(record.root, at, at.getTime() + announceMs)
+      const { revision, value } = await readOrMake(store, at)
+      const record = parseKeyRecord(value)
+      value.fill(0)
+      const { signsFrom } = record.keys.at(-1)!
+      // One that signs later than any that is announced now was made by a clock that ran ahead: it is not waited for.
+      if (signsFrom > at.getTime() && signsFrom <= at.getTime() + announceMs)
+        throw failure('TOKEN_KEYS_BUSY', `the next key signs from ${new Date(signsFrom).toISOString()} on`)
       // What nobody can have a token of any more goes.
-      const keys = record.keys.filter((_, index) => {
-        const after = record.keys[index + 1]
-        return !after || after.signsFrom + tokenMs > at.getTime()
-      })
-      const changed = formatKeyRecord({ ...record, keys: [...keys, next] })
-      const isDone = await store.compareAndSet(place, stored.revision, changed, signal)
-      changed.fill(0)
-      remembered.forget()
-      if (isDone === undefined) throw failure('TOKEN_KEYS_BUSY', 'somebody else changed the keys just now')
+      const keys = counting(record.keys, at)
+      if (keys.length >= mostKeys)
+        throw failure('TOKEN_KEYS_BUSY', `there are tokens of ${keys.length} keys that have not ended`)
+      const next = await newEntry(record.root, at, at.getTime() + announceMs)
+      await write(revision, { ...record, keys: [...keys, next] }, signal)
+    },
+    async replace(at, signal) {
+      const { revision, value } = await readOrMake(store, at)
+      value.fill(0)
+      await write(revision, await firstRecord(at), signal)
     },
   }
 }
 
-async function readOrMake(store: SecretStore, at: Date): Promise<Opened> {
+async function readOrMake(store: SecretStore, at: Date): Promise<Stored> {
   const stored = await store.read(place)
-  if (stored) return opened(stored)
+  if (stored) return stored
   const bytes = formatKeyRecord(await firstRecord(at))
   await store.compareAndSet(place, undefined, bytes)
   bytes.fill(0)
   // Whoever was first made the one that counts.
   const made = await store.read(place)
   if (!made) throw failure('TOKEN_KEYS_BUSY', 'the keys of tokens were removed while they were made')
-  return opened(made)
+  return made
 }
 
-function opened(stored: Stored): Opened {
-  const record = parseKeyRecord(stored.value)
-  const root = derOf(record.root.certificate)
+function opened({ revision, value }: Stored): Opened {
+  const record = parseKeyRecord(value)
   try {
     const entries = record.keys.map(({ key, certificate, signsFrom }) => ({
-      signer: tokenSigner(createPrivateKey(key), { chain: [derOf(certificate), root] }),
+      // Without the root: whoever checks the chain has it, and each token is the smaller.
+      signer: tokenSigner(createPrivateKey(key), { chain: [derOf(certificate)] }),
       signsFrom,
     }))
     const certificates = [record.root.certificate, ...record.keys.map(({ certificate }) => certificate)]
-    return { stored, record, entries, certificates: certificates.map(endLine).join('') }
+    return { revision, entries, certificates: certificates.map(endLine).join('') }
   } catch {
     throw failure('TOKEN_KEYS_INVALID', 'a key of tokens, or its certificate, is damaged')
   }

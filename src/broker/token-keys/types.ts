@@ -11,8 +11,18 @@ export interface TokenKeys {
   trust(at: Date): Promise<TokenTrust>
   /** For other services: a JWK set. */
   jwkSet(at: Date): Promise<Uint8Array>
-  /** PEM of the certificates over the keys, each followed by its chain. */
+  /** PEM: the root that vouches for all keys, in front of the certificates over them. */
   certificates(at: Date): Promise<string>
-  /** Makes the next key: announced at once, signing after every reader of the JWK set can have seen it. */
+  /**
+   * Makes the next key: announced at once, signing after every reader of the JWK set can have seen it.
+   * @throws TOKEN_KEYS_BUSY while the one before waits, or where too many have tokens that have not ended
+   */
   rotate(at: Date, signal?: AbortSignal): Promise<void>
+  /**
+   * For keys that others may have: another root and another key, at once. No token of before counts any more, and
+   * whoever trusts the root has to be told the new one.
+   *
+   * @throws TOKEN_KEYS_BUSY
+   */
+  replace(at: Date, signal?: AbortSignal): Promise<void>
 }
