@@ -3,7 +3,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { generateHelpTextForAllCommands } from '@stricli/core'
 import { codes as access } from '../src/access/index.ts'
+import { codes as attestation } from '../src/attestation/index.ts'
 import { codes as base, type CodeTable } from '../src/base/index.ts'
+import * as broker from '../src/broker/index.ts'
 import { codes as bundle } from '../src/bundle/index.ts'
 import { application } from '../src/cli/app.ts'
 import { codes as cli } from '../src/cli/codes.ts'
@@ -32,6 +34,18 @@ const rooms: Readonly<Record<string, CodeTable>> = {
   trust,
   gate,
   bundle,
+  attestation,
+  broker: broker.brokerCodes,
+  'broker/leases': broker.leaseCodes,
+  'broker/nebula': broker.nebulaCodes,
+  'broker/packages': broker.packageCodes,
+  'broker/pki': broker.pkiCodes,
+  'broker/policies': broker.policyCodes,
+  'broker/references': broker.referenceCodes,
+  'broker/resource': broker.resourceCodes,
+  'broker/sessions': broker.sessionCodes,
+  'broker/stores': broker.storeCodes,
+  'broker/token-keys': broker.tokenKeyCodes,
   server,
   cli,
 }
