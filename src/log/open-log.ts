@@ -2,7 +2,16 @@ import { type DirectoryLock, type FileSystem, limits, lockDirectory, nodeFileSys
 import { formatCheckpoint, verifyCheckpoint } from './checkpoint.ts'
 import { failure } from './codes.ts'
 import { askCosigners } from './cosigners.ts'
-import { edgeRoot, extend, grownBundles, grownTiles, loadEdge, loadTail, type RightEdge } from './edge.ts'
+import {
+  edgeRoot,
+  extend,
+  type FilledTile,
+  grownBundles,
+  grownTiles,
+  loadEdge,
+  loadTail,
+  type RightEdge,
+} from './edge.ts'
 import { GroupCommit } from './group-commit.ts'
 import { emptyRoot } from './hash.ts'
 import { signNote } from './note.ts'
@@ -122,8 +131,7 @@ class DirectoryLog extends VerifiedReader implements Log {
     const growth = extend(head.edge, entries)
     const bundles = grownBundles(size, head.tail, entries)
     const tiles = grownTiles(head.edge, growth)
-    await this.#store.writeTiles([...bundles, ...tiles])
-    const state = await this.#publish(growth.edge)
+    const state = await this.#publish(growth.edge, [...bundles, ...tiles])
     const rest = growth.edge.size % tileWidth
     const tail = rest === 0 ? [] : [...head.tail, ...entries].slice(-rest)
     this.#head = { ...state, edge: growth.edge, tail }
@@ -137,20 +145,26 @@ class DirectoryLog extends VerifiedReader implements Log {
     return { first: size, checkpoint: state.checkpoint }
   }
 
-  /** Signs and publishes the tree, whose tiles are durable. */
-  async #publish(edge: RightEdge): Promise<LogState> {
+  /** Signs and publishes the tree, once its tiles are durable. */
+  async #publish(edge: RightEdge, tiles: readonly FilledTile[]): Promise<LogState> {
     const { origin, signer, cosigners = [], quorum = cosigners.length } = this.#options
     const tree = { size: edge.size, root: edgeRoot(edge) }
     const verified = new VerifiedTree(this.#store, tree, this.#cache, edge)
     let note = await signNote(formatCheckpoint({ origin, ...tree }), [signer])
-    if (cosigners.length > 0) {
+    await this.#assertHeld()
+    if (cosigners.length === 0) {
+      const place = await this.#store.write(tiles, { path: 'checkpoint', text: note })
+      await this.#assertHeld()
+      await place()
+    } else {
+      await this.#store.write(tiles)
       // A witness never forgets what it has cosigned: whatever happens from here on, the log must go on from there.
       await this.#assertHeld()
       await this.#store.replace(pendingPath, note)
       note += await askCosigners(cosigners, quorum, note, verified, this.#witnessed)
+      await this.#assertHeld()
+      await this.#store.replace('checkpoint', note)
     }
-    await this.#assertHeld()
-    await this.#store.replace('checkpoint', note)
     this.#state = { checkpoint: { origin, ...tree, note }, tree: verified }
     return this.#state
   }
