@@ -77,6 +77,13 @@ test('authorities follow one another by themselves, and there are never too many
   const day = 24
   const [roots, first] = await ids(start)
   assert.deepEqual(await ids(later(243 * day)), [roots, first])
+  const one = open(store, {}, { limits: { ...pkiLimits, authorities: 1 } })
+  const late = await one.authorities(later(244 * day))
+  assert.deepEqual(
+    late.intermediates.map(({ id }) => id),
+    first,
+    'where there is no room it goes on',
+  )
   const [, second] = await ids(later(244 * day))
   assert.deepEqual([second!.length, second![1]], [2, first![0]])
   const [newRoots] = await ids(later(2434 * day))

@@ -25,6 +25,12 @@ test('a revoked certificate is on the list of its issuer until it has ended, and
     assert.equal(mediaType, 'application/pkix-crl')
     return Buffer.from(body)
   }
+  const numberOf = (der: Buffer) => {
+    const id = Buffer.from('0603551d140403020100', 'hex').subarray(0, 9)
+    const at = der.indexOf(id)
+    assert.ok(at > 0)
+    return der[at + id.length]
+  }
   const empty = await list(pki)
   assert.deepEqual(await list(other), empty)
   assert.deepEqual(await list(other, later(11.9)), empty)
@@ -36,6 +42,7 @@ test('a revoked certificate is on the list of its issuer until it has ended, and
   const revoked = await list(other, later(12))
   assert.ok(revoked.includes(Buffer.from(serial, 'hex')) && !next.includes(Buffer.from(serial, 'hex')))
   assert.deepEqual(await list(pki, later(12)), revoked)
+  assert.deepEqual([empty, next, revoked].map(numberOf), [1, 2, 3])
   // Another one may follow: only this one was revoked. It stays on the list until one was made after its end.
   assert.notEqual((await made(pki, { profile: 'guest' })).certificate, before)
   assert.ok((await list(pki, later(25))).includes(Buffer.from(serial, 'hex')))
