@@ -511,6 +511,8 @@ export const brokerLimits = {
   sessionSeconds: 300,
   /** How long a token lasts, and what its keys are told ahead of their first use. */
   tokenSeconds: 300,
+  /** Largest file with keys or certificates of another issuer of tokens. */
+  trustedTokenBytes: 256 * 1024,
   /** Tokens whose claims are remembered, by what they weigh. */
   rememberedTokenBytes: 64 * 1024 * 1024,
   /** Versions of one policy that are kept, the files of one, and the longest name of a policy. */

@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
-import { type AttestationLimits, attestationLimits } from '#base/index.ts'
+import { type AttestationLimits, attestationLimits, isFailure } from '#base/index.ts'
 import { fromBase64Url } from '../base64.ts'
 import { failure } from '../codes.ts'
 import { isObject, type JsonObject, member, parseObject } from '../members.ts'
@@ -16,6 +16,8 @@ export interface TokenTrust {
   /** Required values of `iss` and `eat_profile`. */
   readonly issuer?: string
   readonly profile?: string
+  /** For tokens whose key is not known above: the first of these that knows it counts, with its own issuer. */
+  readonly others?: readonly Omit<TokenTrust, 'others'>[]
 }
 
 export interface VerifiedToken {
@@ -39,11 +41,11 @@ export function verifyToken(
   limits: AttestationLimits = attestationLimits,
 ): VerifiedToken {
   const { header, payload, signed, signature } = split(token, limits)
-  const { key, algorithm } = signingKey(header, trust, at, limits)
+  const { key, algorithm, terms } = trustedKey(header, trust, at, limits)
   if (header.alg !== algorithm) throw invalid(`its algorithm is not ${algorithm}, that of its key`)
   if (!isSignedBy(algorithm, key, signed, signature)) throw invalid('its signature is not good')
   const claims = parseObject(payload, 'the token', 'TOKEN_INVALID', limits.tokenLength)
-  return { claims, expires: checkClaims(claims, trust, at) }
+  return { claims, expires: checkClaims(claims, terms, at) }
 }
 
 function split(token: string, limits: AttestationLimits) {
@@ -61,6 +63,20 @@ function split(token: string, limits: AttestationLimits) {
     signed: Buffer.from(token.slice(0, token.lastIndexOf('.'))),
     signature,
   }
+}
+
+/** The key, and the terms of whoever is trusted for it. */
+function trustedKey(header: JsonObject, trust: TokenTrust, at: Date, limits: AttestationLimits) {
+  let refused: unknown
+  for (const terms of [trust, ...(trust.others ?? [])]) {
+    try {
+      return { ...signingKey(header, terms, at, limits), terms }
+    } catch (error) {
+      if (!isFailure(error, 'TOKEN_UNTRUSTED')) throw error
+      refused ??= error
+    }
+  }
+  throw refused
 }
 
 /** A trusted key by its `kid`; or the header's own key where it is one of the trusted ones, or has a trusted chain. */

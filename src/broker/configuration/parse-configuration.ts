@@ -38,6 +38,12 @@ export function parseBrokerConfiguration(
   if (configuration.nebula) nebulaTerms(configuration.nebula)
   const problem = configuration.references && statementsProblem(configuration.references.statements)
   if (problem !== undefined) throw invalid(problem)
+  for (const [at, trusted] of (configuration.trustedTokens ?? []).entries()) {
+    if (trusted.keys === undefined && trusted.certificates === undefined)
+      throw invalid(`/trustedTokens/${at} needs keys, certificates or both`)
+    if (trusted.issuer === issuer)
+      throw invalid(`/trustedTokens/${at}/issuer is the broker's own: nobody else issues its tokens`)
+  }
   checkPackages(configuration)
   return configuration
 }

@@ -110,6 +110,11 @@ export const brokerConfigurationSchema = object({
   protocols: optional(Type.Array(Type.Enum([...protocolVersions]), { minItems: 1, uniqueItems: true })),
   rsa1_5: optional(Type.Boolean()),
   tokenSeconds: optional(whole(10, 86_400)),
+  trustedTokens: optional(
+    Type.Array(object({ issuer: text, keys: optional(path), certificates: optional(path) }), {
+      maxItems: 100,
+    }),
+  ),
   identity: optional(
     Type.Array(Type.String({ pattern: '^(/[^/]*)+$', maxLength: 1024 }), { minItems: 1, maxItems: 16 }),
   ),

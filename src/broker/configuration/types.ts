@@ -39,6 +39,8 @@ export interface BrokerConfiguration {
   readonly rsa1_5?: boolean
   /** How long a token lasts. Default 300. */
   readonly tokenSeconds?: number
+  /** Tokens of other attestation services that count here, shown without a session. */
+  readonly trustedTokens?: readonly TrustedTokenConfiguration[]
   /** JSON pointers into a token's claims that say who a guest is. Default: the digest of its init-data. */
   readonly identity?: readonly string[]
   /** Who may administer what: access rules (docs/access.md). */
@@ -165,6 +167,16 @@ export interface PkiProfile {
   readonly spiffe?: boolean
   /** Whether a DNS name belongs to one identity until the last of its certificates ends. Default false. */
   readonly exclusiveNames?: boolean
+}
+
+/** One of both, or both: keys by `kid` or themselves, certificates by the `x5c` of a token's header. */
+export interface TrustedTokenConfiguration {
+  /** The `iss` of its tokens. Not the broker's own. */
+  readonly issuer: string
+  /** A JWK set. */
+  readonly keys?: Path
+  /** Of authorities, in PEM. */
+  readonly certificates?: Path
 }
 
 export interface PackageConfiguration {

@@ -1,4 +1,5 @@
 export { tokenKeysAdministration } from './administration.ts'
 export { codes as tokenKeyCodes } from './codes.ts'
 export { openTokenKeys, type TokenKeysOptions } from './open-token-keys.ts'
+export { readTrustedTokens } from './trusted-tokens.ts'
 export type { TokenKeys } from './types.ts'

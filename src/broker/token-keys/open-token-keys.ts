@@ -30,8 +30,8 @@ export interface TokenKeysOptions {
   readonly tokenMs?: number
   /** A change by another replica is seen within. */
   readonly refreshMs?: number
-  /** Tokens of others that count here too. */
-  readonly alsoTrusted?: Pick<TokenTrust, 'keys' | 'certificates'>
+  /** Tokens of others that count here too, each under its own issuer. */
+  readonly others?: NonNullable<TokenTrust['others']>
   readonly now?: () => Date
 }
 
@@ -58,7 +58,7 @@ export async function openTokenKeys(store: SecretStore, options: TokenKeysOption
     announceMs = 300_000,
     tokenMs = brokerLimits.tokenSeconds * 1000,
     refreshMs = 1000,
-    alsoTrusted = {},
+    others = [],
     now = () => new Date(),
   } = options
   let latest: Opened | undefined
@@ -97,11 +97,8 @@ export async function openTokenKeys(store: SecretStore, options: TokenKeysOption
       const signers = counting((await remembered.get()).entries, at).map(({ signer }) => signer)
       const of = signers.map(({ kid }) => kid).join(' ')
       if (trusted?.of !== of) {
-        const keys = [...parseJwkSet(formatJwkSet(signers)), ...(alsoTrusted.keys ?? [])]
-        const { certificates } = alsoTrusted
-        // Tokens of others have other issuers: then each key stands for its own.
-        const isAlone = !alsoTrusted.keys && !certificates
-        trusted = { of, trust: { keys, ...(certificates && { certificates }), ...(isAlone && { issuer }) } }
+        const keys = parseJwkSet(formatJwkSet(signers))
+        trusted = { of, trust: { keys, issuer, ...(others.length > 0 && { others }) } }
       }
       return trusted.trust
     },

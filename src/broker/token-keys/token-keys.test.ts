@@ -4,10 +4,10 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { formatJwkSet, parseJwkSet, tokenSigner, verifyToken } from '#attestation/index.ts'
-import { isFailure } from '#base/index.ts'
+import { brokerLimits, isFailure } from '#base/index.ts'
 import { MemorySecretStore, newKeyring, sealedStore } from '../stores/index.ts'
 import type { SecretStore } from '../types.ts'
-import { openTokenKeys, tokenKeysAdministration } from './index.ts'
+import { openTokenKeys, readTrustedTokens, tokenKeysAdministration } from './index.ts'
 import { firstRecord, formatKeyRecord, mostKeys, newEntry, parseKeyRecord } from './key-record.ts'
 
 const issuer = 'https://broker.example'
@@ -157,16 +157,49 @@ describe('keys of tokens', () => {
     assert.notEqual(await other.certificates(at(1)), certificates)
   })
 
-  test('tokens of others count beside its own where their keys are given', async () => {
+  test('tokens of others count beside its own where they are configured, each under its own issuer', async () => {
     const theirs = tokenSigner(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
-    const alsoTrusted = { keys: parseJwkSet(formatJwkSet([theirs])) }
-    const keys = await open(new MemorySecretStore(), { alsoTrusted })
+    const chained = await open(new MemorySecretStore(), { issuer: 'https://chained.example' })
+    const files: Record<string, string> = {
+      'keys.json': Buffer.from(formatJwkSet([theirs])).toString(),
+      'root.pem': await chained.certificates(start),
+      broken: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
+      large: 'x'.repeat(brokerLimits.trustedTokenBytes + 1),
+    }
+    const read = async (path: string, most: number) => Buffer.from(files[path]!).subarray(0, most)
+    const others = await readTrustedTokens(
+      [
+        { issuer: 'https://other.example', keys: 'keys.json' },
+        { issuer: 'https://chained.example', certificates: 'root.pem' },
+      ],
+      read,
+    )
+    const keys = await open(new MemorySecretStore(), { others })
     const trust = await keys.trust(start)
-    const token = theirs.sign({ ...claims(start), iss: 'https://other.example' })
-    assert.equal(verifyToken(token, trust, start).claims.iss, 'https://other.example')
-    verifyToken((await keys.signer(start)).sign(claims(start)), trust, start)
-    const published = parseJwkSet(await keys.jwkSet(start))
-    assert.deepEqual(published.length, 1, 'keys of others are not announced as ours')
+    const own = (await keys.signer(start)).sign(claims(start))
+    const other = { ...claims(start), iss: 'https://other.example' }
+    const inChain = { ...claims(start), iss: 'https://chained.example' }
+    for (const token of [own, theirs.sign(other), (await chained.signer(start)).sign(inChain)])
+      verifyToken(token, trust, start)
+    // Neither says that it is us, nor that it is the other.
+    for (const token of [
+      theirs.sign(claims(start)),
+      theirs.sign(inChain),
+      (await chained.signer(start)).sign(other),
+      (await keys.signer(start)).sign(other),
+    ])
+      assert.throws(() => verifyToken(token, trust, start), failsWith('TOKEN_UNTRUSTED'))
+    assert.equal(parseJwkSet(await keys.jwkSet(start)).length, 1, 'keys of others are not announced as ours')
+    for (const wrong of [
+      { keys: 'broken' },
+      { keys: 'large' },
+      { certificates: 'broken' },
+      { certificates: 'keys.json' },
+    ])
+      await assert.rejects(
+        readTrustedTokens([{ issuer: 'https://other.example', ...wrong }], read),
+        failsWith('TOKEN_TRUST_INVALID'),
+      )
   })
 })
 
