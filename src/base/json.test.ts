@@ -46,6 +46,16 @@ test('a key twice, or __proto__ however it is spelled, is refused', () => {
   assert.deepEqual(parse('{"a":{"a":":"}}') as Json, { a: { a: ':' } })
 })
 
+test('half of a surrogate pair is refused, in texts and in keys, read and written', () => {
+  for (const text of ['"\\ud800"', '["\\uDFFF"]', '{"\\udc00":1}', '{"a":["x\\ud83dx\\ude00"]}']) {
+    assert.throws(() => parse(text), { code: 'JSON_INVALID' }, text)
+    assert.throws(() => canonicalJson(JSON.parse(text)), { code: 'JSON_INVALID' }, text)
+  }
+  assert.equal(parse('"\\ud83d\\ude00"'), '\u{1f600}')
+  assert.equal(parse('"\\\\ud800"'), '\\ud800')
+  assert.throws(() => canonicalJson(Number.NaN), { code: 'JSON_INVALID' })
+})
+
 test('what is not JSON in UTF-8 is refused, and nothing else is thrown', () => {
   for (const text of ['', '{', '{"a":}', "{'a':1}", '[1,]', 'NaN', '\ufeff{}']) {
     assert.throws(() => parse(text), { code: 'JSON_INVALID' }, text)

@@ -13,8 +13,9 @@ export interface JsonLimits {
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * Parses JSON from outside: bounded size and depth, strict UTF-8, no duplicate keys, no `__proto__`.
- * Two readers of the same bytes must never understand two things (RFC 8259 section 4 leaves duplicates open).
+ * Parses JSON from outside: bounded size and depth, strict UTF-8, no duplicate keys, no `__proto__`, no half of a
+ * surrogate pair. Two readers of the same bytes must never understand two things (RFC 8259 section 4 leaves
+ * duplicates open, section 8.2 half characters), and what is read can be written as canonical JSON.
  *
  * @throws JSON_TOO_LARGE, JSON_TOO_DEEP, JSON_INVALID, JSON_FORBIDDEN_KEY
  */
@@ -38,13 +39,23 @@ export function parseJson(bytes: Uint8Array, { maxBytes, maxDepth = limits.jsonD
   if (countKeys(value) !== keys) {
     throw failure('JSON_FORBIDDEN_KEY', 'an object in the JSON document names the same key twice')
   }
+  // Strict UTF-8 has none, so only an escape can make one.
+  if (/\\u[dD][89a-fA-F]/.test(text) && !isWellFormed(value)) {
+    throw failure('JSON_INVALID', 'a text in the JSON document holds half of a surrogate pair')
+  }
   return value
 }
 
-/** RFC 8785 canonical JSON, as bytes. */
+/** RFC 8785 canonical JSON, as bytes. @throws JSON_INVALID where there is none: NaN, half a surrogate pair */
 export function canonicalJson(value: unknown): Uint8Array {
-  const text = canonicalize(value)
-  if (text === undefined) throw failure('JSON_INVALID', 'the value cannot be written as JSON')
+  let text: string | undefined
+  let cause: unknown
+  try {
+    text = canonicalize(value)
+  } catch (error) {
+    cause = error
+  }
+  if (text === undefined) throw failure('JSON_INVALID', 'the value cannot be written as JSON', { cause })
   return new TextEncoder().encode(text)
 }
 
@@ -66,6 +77,13 @@ function scan(bytes: Uint8Array, maxDepth: number): number {
     }
   }
   return keys
+}
+
+function isWellFormed(value: Json): boolean {
+  if (typeof value === 'string') return value.isWellFormed()
+  if (value === null || typeof value !== 'object') return true
+  if (Array.isArray(value)) return value.every(isWellFormed)
+  return Object.entries(value).every(([key, item]) => key.isWellFormed() && isWellFormed(item))
 }
 
 function countKeys(value: Json): number {

@@ -209,10 +209,20 @@ export function recordBytes(record: AuditRecord): Uint8Array {
   if (known) return known
   const problems = shapeProblems(schemas[record.type]!, record)
   if (problems.length > 0) throw failure('RECORD_INVALID', `this cannot be recorded: ${tell(problems)}`)
+  // Inputs and decisions hold what was parsed within the usual depth, a few levels further in.
+  if (isDeeper(record as unknown as Json, recordDepth))
+    throw failure('RECORD_INVALID', `this cannot be recorded: it is nested deeper than ${recordDepth} levels`)
   const bytes = canonicalJson(record as unknown as Json)
   written.set(record, bytes)
   return bytes
 }
+
+const recordDepth = 2 * limits.jsonDepth
+
+const isDeeper = (value: Json, most: number): boolean =>
+  value !== null &&
+  typeof value === 'object' &&
+  (most === 0 || Object.values(value).some((one) => isDeeper(one, most - 1)))
 
 /** Whoever looks how large a record is goes on to append it, and records never change. */
 const written = new WeakMap<AuditRecord, Uint8Array>()
@@ -221,7 +231,7 @@ const written = new WeakMap<AuditRecord, Uint8Array>()
 export function parseRecord(bytes: Uint8Array, bounds: Limits = limits): AuditRecord {
   let value: Json
   try {
-    value = parseJson(bytes, { maxBytes: bounds.logEntryBytes, maxDepth: bounds.jsonDepth })
+    value = parseJson(bytes, { maxBytes: bounds.logEntryBytes, maxDepth: 2 * bounds.jsonDepth })
   } catch (cause) {
     throw failure('RECORD_INVALID', 'an entry of the audit log is no JSON', { cause })
   }

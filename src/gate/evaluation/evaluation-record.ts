@@ -8,6 +8,8 @@ import type { Evaluated } from './types.ts'
 
 /** Of an input or a decision, in canonical JSON: what is larger lies beside the log, so that entries stay small. */
 const inlineBytes = 24 * 1024
+/** Each has at most three texts of 512 characters, which are at most six bytes long. */
+const fewReasons = 4
 
 /**
  * The entry for one evaluation. Usually nothing but the entry is written: what a guest says is told once, and small.
@@ -33,7 +35,7 @@ export async function evaluationRecord(
     at: at.toISOString(),
     purpose,
     principal,
-    resource,
+    resource: resource.toWellFormed(),
     policyName,
     policy,
     ...('inline' in seen ? { input: seen.inline } : { inputDigest: seen.digest }),
@@ -43,14 +45,16 @@ export async function evaluationRecord(
     ...('inline' in said ? { decision: said.inline } : { decisionDigest: said.digest }),
     ...(decision.validUntil && { validUntil: decision.validUntil.toISOString() }),
   }
-  // Texts that are all escapes can still be too long together.
+  // Together they can still be too long, with reasons that are all escapes.
   if (recordBytes(record).length <= limits.logEntryBytes) return record
   const { input: _, decision: __, ...rest } = record
-  return {
+  const beside: EvaluationRecord = {
     ...rest,
     inputDigest: await keepJson(objects, own),
     decisionDigest: await keepJson(objects, decisionFacts(decision)),
   }
+  if (recordBytes(beside).length <= limits.logEntryBytes) return beside
+  return { ...beside, reasons: beside.reasons.slice(0, fewReasons) }
 }
 
 async function inlineOrKept(value: Json, objects: Objects): Promise<{ inline: Json } | { digest: Digest }> {

@@ -3,6 +3,7 @@ import type { Digest } from '#oci/index.ts'
 import { type Decision, decide, type Policy } from '#policy/index.ts'
 import type { Audit } from '../audit/audit.ts'
 import { keepJson, type Objects } from '../audit/objects.ts'
+import type { EvaluationRecord } from '../audit/record.ts'
 import { evaluationRecord } from './evaluation-record.ts'
 import type { Evaluated, Evaluation, EvaluationGate } from './types.ts'
 
@@ -35,12 +36,14 @@ export class PolicyGate implements EvaluationGate {
     signal.throwIfAborted()
     const audit = this.#audit
     if (!audit) return undefined
-    let last: number | undefined
+    const records: EvaluationRecord[] = []
     for (const one of evaluated) {
       const policy = await this.#keep(one.evaluation.policy, audit.objects)
-      last = await audit.append(await evaluationRecord(one, policy, audit.objects))
+      records.push(await evaluationRecord(one, policy, audit.objects))
     }
-    return last
+    // All of them in one turn, so that one commit takes them.
+    const indexes = await Promise.all(records.map((record) => audit.append(record)))
+    return indexes.at(-1)
   }
 
   #keep(policy: Policy, objects: Objects): Promise<Digest> {
