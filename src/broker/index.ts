@@ -23,6 +23,11 @@ export * from './pki/index.ts'
 export * from './policies/index.ts'
 export * from './references/index.ts'
 export * from './resource/index.ts'
+export {
+  type RotatedMasterKey,
+  type RotateMasterKeyOptions,
+  rotateMasterKey,
+} from './rotate-master-key.ts'
 export * from './sessions/index.ts'
 export {
   formatKeyring,

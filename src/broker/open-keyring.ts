@@ -1,7 +1,14 @@
 import { isAbsolute, join } from 'node:path'
 import { type FileSystem, nodeFileSystem, readUpTo, secretLimits } from '#base/index.ts'
 import type { BrokerConfiguration } from './configuration/types.ts'
-import { formatKeyring, type Keyring, type KeyringSecret, parseKeyring } from './stores/index.ts'
+import {
+  type ChangingKeyring,
+  formatKeyring,
+  type Keyring,
+  type KeyringSecret,
+  parseKeyring,
+  watchedKeyring,
+} from './stores/index.ts'
 
 /** Paths of the configuration begin where it lies. */
 export const pathIn = (directory: string, path: string): string =>
@@ -43,6 +50,18 @@ export async function openKeyring(
 ): Promise<Keyring> {
   const secret = await keyringSecret(directory, configured, fs)
   return parseKeyring(await readFileIn(directory, configured.file, secretLimits.keyringBytes, fs), secret)
+}
+
+/** The same, and seen when `rotateMasterKey` changes it: no server needs to be started again. */
+export async function watchKeyring(
+  directory: string,
+  configured: BrokerConfiguration['keyring'],
+  fs: FileSystem = nodeFileSystem,
+): Promise<ChangingKeyring> {
+  return watchedKeyring(
+    () => readFileIn(directory, configured.file, secretLimits.keyringBytes, fs),
+    async (bytes) => parseKeyring(bytes, await keyringSecret(directory, configured, fs)),
+  )
 }
 
 /** The keyring's file anew, under the same secret. For `replaceFile`. @throws KEYRING_INVALID, FILE_SYSTEM */

@@ -5,9 +5,13 @@ import { admissionServe } from './commands/admission-serve.ts'
 import { attest } from './commands/attest.ts'
 import { attestations } from './commands/attestations.ts'
 import { audit } from './commands/audit.ts'
+import { brokerClient } from './commands/broker-client.ts'
 import { brokerInit } from './commands/broker-init.ts'
+import { brokerLeases } from './commands/broker-leases.ts'
 import { brokerPolicy } from './commands/broker-policy.ts'
+import { brokerReference } from './commands/broker-reference.ts'
 import { brokerResource } from './commands/broker-resource.ts'
+import { brokerRotate } from './commands/broker-rotate.ts'
 import { brokerServe } from './commands/broker-serve.ts'
 import { build } from './commands/build.ts'
 import { complete } from './commands/complete.ts'
@@ -38,6 +42,7 @@ import { relocate } from './commands/relocate.ts'
 import { serve } from './commands/serve.ts'
 import { show } from './commands/show.ts'
 import { sign } from './commands/sign.ts'
+import { tokenVerify } from './commands/token-verify.ts'
 import { tree } from './commands/tree.ts'
 import { trustRootImport } from './commands/trust-root-import.ts'
 import { trustRootPack } from './commands/trust-root-pack.ts'
@@ -69,9 +74,26 @@ const trustRoot = buildRouteMap<'import' | 'show' | 'update' | 'pack', Context>(
   docs: { brief: 'Whose authorities, logs and time stamps are trusted here' },
 })
 
-const broker = buildRouteMap<'init' | 'serve' | 'resource' | 'policy', Context>({
-  routes: { init: brokerInit, serve: brokerServe, resource: brokerResource, policy: brokerPolicy },
+const broker = buildRouteMap<
+  'init' | 'serve' | 'resource' | 'policy' | 'reference' | 'client' | 'leases' | 'rotate',
+  Context
+>({
+  routes: {
+    init: brokerInit,
+    serve: brokerServe,
+    resource: brokerResource,
+    policy: brokerPolicy,
+    reference: brokerReference,
+    client: brokerClient,
+    leases: brokerLeases,
+    rotate: brokerRotate,
+  },
   docs: { brief: 'Release secrets to attested guests' },
+})
+
+const token = buildRouteMap<'verify', Context>({
+  routes: { verify: tokenVerify },
+  docs: { brief: 'What attestation tokens say' },
 })
 
 const admission = buildRouteMap<'serve' | 'manifests', Context>({
@@ -119,6 +141,7 @@ const commands = {
   audit,
   admission,
   broker,
+  token,
   installations,
   show,
   logs,

@@ -1,7 +1,7 @@
 import { isAbsolute, join } from 'node:path'
 import { type FileSystem, nodeFileSystem, readUpTo, secretLimits } from '#base/index.ts'
+import type { KeyringSource } from '../stores/changing-keyring.ts'
 import { openFileStore } from '../stores/file-store.ts'
-import type { Keyring } from '../stores/keyring.ts'
 import { openPostgresStore } from '../stores/postgres-store.ts'
 import { sealedStore } from '../stores/sealed-store.ts'
 import { openSqliteStore } from '../stores/sqlite-store.ts'
@@ -13,7 +13,7 @@ export interface OpenStoresOptions {
   /** Where relative paths begin. */
   readonly directory: string
   /** Needed as soon as one store is sealed. */
-  readonly keyring?: () => Keyring
+  readonly keyring?: KeyringSource
   /** The stores of kind `given`, by their names in the configuration. */
   readonly given?: ReadonlyMap<string, SecretStore>
   readonly fs?: FileSystem

@@ -1,3 +1,4 @@
+export { type ChangingKeyring, keyringRefreshMs, watchedKeyring } from './changing-keyring.ts'
 export { codes as storeCodes } from './codes.ts'
 export { FileSecretStore, type FileStoreOptions, openFileStore } from './file-store.ts'
 export { dropMasterKey, type Keyring, newKeyring, rotateKeyring } from './keyring.ts'

@@ -1,5 +1,6 @@
 import { isFailure, SealiftError, type SecretLimits, secretLimits } from '#base/index.ts'
-import type { SecretStore } from '../types.ts'
+import type { SecretStore, Stored } from '../types.ts'
+import { changing, type KeyringSource } from './changing-keyring.ts'
 import { failure } from './codes.ts'
 import type { Keyring } from './keyring.ts'
 import { openValue, type SealedPlace, sealedBy, sealValue } from './sealed-value.ts'
@@ -13,28 +14,40 @@ export interface SealedStoreOptions {
 /**
  * A store in which every value is encrypted under a master key and bound to its key. Whoever writes to the store
  * beneath it can remove values, and put back what once was under the same key; they can read, forge and move none.
- * Keys are not encrypted. A keyring given as a function is asked for at each call, and so may be rotated meanwhile.
+ * Keys are not encrypted. A keyring may be rotated meanwhile: one given as a function is asked for at each call, and a
+ * `ChangingKeyring` is looked at again for a key that it does not have.
  *
  * Reading also fails with SECRET_NOT_SEALED, SECRET_SEALED_BY_UNKNOWN_KEY and SECRET_SEAL_BROKEN; the revision is in
  * the detail, so that the value can be replaced or removed (`revisionThere`).
  */
 export function sealedStore(
   store: SecretStore,
-  keyring: Keyring | (() => Keyring),
+  keyring: KeyringSource,
   { name = '', limits = secretLimits }: SealedStoreOptions = {},
 ): SecretStore {
-  const ring = typeof keyring === 'function' ? keyring : () => keyring
+  const ring = changing(keyring)
+  const opened = ({ value, revision }: Stored, key: string): Stored => {
+    try {
+      return { value: openValue(ring.last, { store: name, key }, value), revision }
+    } catch (error) {
+      if (!isFailure(error)) throw error
+      const { code, message, hint, detail } = error
+      throw new SealiftError(code, message, { hint, detail: { ...detail, revision } })
+    }
+  }
   return {
     async read(key, signal) {
       const stored = await store.read(key, signal)
       if (!stored) return undefined
-      const { value, revision } = stored
+      const { last } = ring
       try {
-        return { value: openValue(ring(), { store: name, key }, value), revision }
+        return opened(stored, key)
       } catch (error) {
-        if (!isFailure(error)) throw error
-        const { code, message, hint, detail } = error
-        throw new SealiftError(code, message, { hint, detail: { ...detail, revision } })
+        if (!isFailure(error, 'SECRET_SEALED_BY_UNKNOWN_KEY')) throw error
+        // Another process may have rotated the keyring just now.
+        await ring.readAgain()
+        if (ring.last === last) throw error
+        return opened(stored, key)
       }
     },
     list: (prefix, page) => store.list(prefix, page),
@@ -45,7 +58,7 @@ export function sealedStore(
           `a value of ${value.length} bytes is over the limit of ${limits.valueBytes}`,
         )
       }
-      const sealed = value && sealValue(ring(), { store: name, key }, value)
+      const sealed = value && sealValue(await ring.current(), { store: name, key }, value)
       return store.compareAndSet(key, expectedRevision, sealed, signal)
     },
   }

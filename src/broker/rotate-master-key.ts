@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type FileSystem, nodeFileSystem, replaceFile } from '#base/index.ts'
+import { identityOf } from './identity.ts'
+import { readBrokerConfiguration } from './open-broker.ts'
+import { openKeyring, pathIn, sealKeyring } from './open-keyring.ts'
+import { openPackages } from './packages/index.ts'
+import { openPlace, openStores } from './resource/index.ts'
+import {
+  dropMasterKey,
+  type Keyring,
+  keyringRefreshMs,
+  type ResealReport,
+  reseal,
+  rotateKeyring,
+  sealedStore,
+} from './stores/index.ts'
+
+export interface RotateMasterKeyOptions {
+  /** No new key: what is left is sealed anew, and the keys before the active one are dropped. */
+  readonly dropOld?: boolean
+  readonly signal?: AbortSignal
+  readonly fs?: FileSystem
+}
+
+export interface RotatedMasterKey {
+  /** Of the key that seals now. */
+  readonly activeId: string
+  /** In the keyring. */
+  readonly keys: number
+  readonly dropped: number
+  readonly stores: readonly ({ readonly store: string } & ResealReport)[]
+}
+
+/** Servers that have the keyring open seal with the key before for no longer than this. */
+const settleMs = 3 * keyringRefreshMs
+
+/**
+ * Puts a new master key into the keyring of a broker and seals all that is stored anew: its state (`state`) and every
+ * sealed store. Servers go on meanwhile. Killed in between, the old key still opens what was not reached; the next call
+ * seals it anew. Old keys are dropped by a call of their own, and only where nothing was refused.
+ *
+ * @throws the codes of the configuration, keyring and stores; KEYRING_INVALID where the keyring is full
+ */
+export async function rotateMasterKey(
+  directory: string,
+  { dropOld = false, signal, fs = nodeFileSystem }: RotateMasterKeyOptions = {},
+): Promise<RotatedMasterKey> {
+  await using stack = new AsyncDisposableStack()
+  const configuration = await readBrokerConfiguration(directory, fs)
+  const path = pathIn(directory, configuration.keyring.file)
+  const before = await openKeyring(directory, configuration.keyring, fs)
+  const write = async (keyring: Keyring) =>
+    replaceFile(fs, path, await sealKeyring(directory, configuration.keyring, keyring, fs))
+
+  const keyring = dropOld ? before : rotateKeyring(before)
+  if (!dropOld) await write(keyring)
+  // What is written with the key before after its store was looked through would be lost with that key.
+  else await sleep(await untilSettled(fs, path), undefined, signal && { signal })
+
+  const state = await openPlace(configuration.state, { directory, fs }, stack)
+  const sealedState = sealedStore(state, keyring, { name: 'state' })
+  const packages = stack.use(
+    await openPackages(configuration.packages ?? [], directory, {
+      state: sealedState,
+      identity: identityOf(configuration.identity),
+    }),
+  )
+  const { resources } = configuration
+  const stores = stack.use(await openStores(resources, { directory, keyring, fs, given: packages.stores }))
+  const options = signal ? { signal } : {}
+  const reports = [{ store: 'state', ...(await reseal(state, keyring, { name: 'state', ...options })) }]
+  for (const [name, store] of stores.beneath) {
+    if (resources.stores[name]?.sealed === false) continue
+    reports.push({ store: name, ...(await reseal(store, keyring, { name, ...options })) })
+  }
+  const { activeId, keys } = keyring
+  if (!dropOld || reports.some(({ refused }) => refused.length > 0))
+    return { activeId, keys: keys.size, dropped: 0, stores: reports }
+  const old = [...keys.keys()].filter((id) => id !== activeId)
+  if (old.length > 0) await write(old.reduce(dropMasterKey, keyring))
+  return { activeId, keys: 1, dropped: old.length, stores: reports }
+}
+
+/** How long it is until every server has seen the keyring that lies there now. */
+async function untilSettled(fs: FileSystem, path: string): Promise<number> {
+  const modifiedMs = (await fs.stat(path))?.modifiedMs ?? 0
+  return Math.min(settleMs, Math.max(0, modifiedMs + settleMs - Date.now()))
+}

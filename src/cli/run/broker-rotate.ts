@@ -1,0 +1,120 @@
+import { resolve } from 'node:path'
+import { rotateMasterKey } from '#broker/index.ts'
+import { jsonIn, openBrokerAdmin } from '../broker/admin.ts'
+import { failure } from '../codes.ts'
+import type {
+  BrokerRotateFlags,
+  BrokerRotateMasterFlags,
+  BrokerRotatePkiFlags,
+} from '../commands/broker-rotate.ts'
+import type { Context } from '../context.ts'
+import { openSession } from '../session.ts'
+import { count, print, table } from '../shell/print.ts'
+
+export async function master(this: Context, flags: BrokerRotateMasterFlags): Promise<void> {
+  await using session = await openSession(this, flags)
+  const place = flags.broker ?? session.settings.broker
+  if (place === undefined || /^https?:\/\//.test(place))
+    throw failure('USAGE', 'master keys are rotated where they lie: name the folder of the broker (--broker)')
+  const rotated = await rotateMasterKey(resolve(this.cwd, place), {
+    dropOld: flags.dropOld,
+    signal: session.signal,
+  })
+  const { activeId, keys, dropped, stores } = rotated
+  print(this, session.format, rotated, () =>
+    [
+      table(
+        ['STORE', 'SEALED ANEW', 'WERE ALREADY', 'REFUSED'],
+        stores.map(({ store, resealed, current, refused }) => [
+          store,
+          String(resealed),
+          String(current),
+          String(refused.length),
+        ]),
+      ),
+      ...stores.flatMap(({ store, refused }) => refused.map(({ key, code }) => `${store}: ${key}: ${code}`)),
+      `the key ${activeId} seals; ${count(keys, 'key')} in the keyring${dropped > 0 ? `, ${dropped} dropped` : ''}`,
+    ].join('\n'),
+  )
+  if (stores.some(({ refused }) => refused.length > 0))
+    throw failure('BROKER_UNSOUND', 'some values could not be sealed anew: the old keys stay', {
+      hint: 'Restore or remove the values that are named above, and rotate again with --drop-old.',
+    })
+}
+
+export async function token(this: Context, flags: BrokerRotateFlags): Promise<void> {
+  const keys = await rotate<{ keys: { kid: string }[] }>(this, flags, 'token-keys')
+  const told = { keys: keys.answer.keys.map(({ kid }) => kid) }
+  print(this, keys.format, told, () => ['keys that tokens are checked with:', ...told.keys].join('\n'))
+}
+
+interface NebulaAuthority {
+  readonly fingerprint: string
+  readonly name: string
+  readonly phase: string
+  readonly issues: string
+  readonly trustedUntil: string
+}
+
+export async function nebula(this: Context, flags: BrokerRotateFlags): Promise<void> {
+  const { answer, format } = await rotate<{ authorities: NebulaAuthority[] }>(this, flags, 'nebula')
+  const told = answer.authorities.map(({ fingerprint, name, phase, issues, trustedUntil }) => ({
+    fingerprint,
+    name,
+    phase,
+    issues,
+    trustedUntil,
+  }))
+  print(this, format, told, () =>
+    table(
+      ['AUTHORITY', 'PHASE', 'ISSUES FROM', 'TRUSTED UNTIL'],
+      told.map(({ fingerprint, phase, issues, trustedUntil }) => [
+        fingerprint.slice(0, 16),
+        phase,
+        issues,
+        trustedUntil,
+      ]),
+    ),
+  )
+}
+
+interface PkiAuthority {
+  readonly id: string
+  readonly issues: boolean
+  readonly notAfter: string
+  readonly trustedUntil: string
+}
+
+export async function pki(this: Context, flags: BrokerRotatePkiFlags): Promise<void> {
+  const { root, distrust } = flags
+  const { answer, format } = await rotate<{ roots: PkiAuthority[]; intermediates: PkiAuthority[] }>(
+    this,
+    flags,
+    'pki',
+    { root, distrust },
+  )
+  const toTell =
+    (kind: 'root' | 'intermediate') =>
+    ({ id, issues, notAfter, trustedUntil }: PkiAuthority) => ({ kind, id, issues, notAfter, trustedUntil })
+  const told = [...answer.roots.map(toTell('root')), ...answer.intermediates.map(toTell('intermediate'))]
+  print(this, format, told, () =>
+    table(
+      ['AUTHORITY', 'ID', 'ISSUES', 'TRUSTED UNTIL'],
+      told.map(({ kind, id, issues, trustedUntil }) => [kind, id, issues ? 'yes' : 'no', trustedUntil]),
+    ),
+  )
+}
+
+async function rotate<T>(
+  context: Context,
+  flags: BrokerRotateFlags,
+  what: 'token-keys' | 'nebula' | 'pki',
+  said?: object,
+) {
+  await using session = await openSession(context, flags)
+  await using broker = await openBrokerAdmin(context, session, flags)
+  const path = [what, 'rotate']
+  const body = said && { body: Buffer.from(JSON.stringify(said)) }
+  const reply = await broker.ask({ api: 'admin', method: 'POST', path, ...body })
+  return { answer: jsonIn<T>(reply), format: session.format }
+}
