@@ -2,7 +2,7 @@ import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:cryp
 import { parseAccessRules, rolesFor } from '#access/index.ts'
 import { evidenceVerifiers, protocolVersions } from '#attestation/index.ts'
 import { brokerLimits, type FileSystem, limits, nodeFileSystem, secretLimits } from '#base/index.ts'
-import { type Audit, type AuditReader, PolicyGate, recentEvaluations } from '#gate/index.ts'
+import { type Audit, type AuditReader, PolicyGate } from '#gate/index.ts'
 import { Broker } from './broker.ts'
 import { failure } from './codes.ts'
 import { parseBrokerConfiguration } from './configuration/parse-configuration.ts'
@@ -13,7 +13,7 @@ import { openNebula } from './nebula/index.ts'
 import { openKeyring, pathIn, readFileIn } from './open-keyring.ts'
 import { openPackages } from './packages/index.ts'
 import { openPki } from './pki/index.ts'
-import { policiesAdministration, type RecordedRequests, StoredPolicies } from './policies/index.ts'
+import { policiesAdministration, recordedRequests, StoredPolicies } from './policies/index.ts'
 import { openStatementTrust, referencesAdministration, StoredReferences } from './references/index.ts'
 import { openPlace, openStores, resourcePlugin } from './resource/index.ts'
 import { MemorySessions, openPostgresSessions, type SessionStore } from './sessions/index.ts'
@@ -90,7 +90,7 @@ export async function openBroker(directory: string, options: OpenBrokerOptions):
     : undefined
   const administration: AdminHandlers[] = [
     tokenKeysAdministration(tokenKeys),
-    policiesAdministration(policies, recordedRequests(opened.read)),
+    policiesAdministration(policies, recordedRequests(opened.read, references)),
     referencesAdministration(references, statements),
   ]
   const resource = resourcePlugin({
@@ -204,24 +204,3 @@ async function notReady(state: SecretStore, signal: AbortSignal): Promise<string
     return 'the state of the broker cannot be read'
   }
 }
-
-/** What a policy is tried against: what it was asked lately, as the log has it. */
-const recordedRequests =
-  (read: OpenedAudit['read']): RecordedRequests =>
-  async (name) => {
-    const purpose = name === 'resource' ? 'release' : 'appraisal'
-    const recent = await recentEvaluations(await read(), {
-      purpose,
-      policy: name,
-      most: brokerLimits.triedRequests,
-    })
-    return recent.map(({ index, record, input, outputs }) => ({
-      index,
-      at: new Date(record.at),
-      principal: `${record.principal.kind}:${record.principal.name}`,
-      resource: record.resource,
-      allowed: record.allowed,
-      input,
-      ...(purpose === 'appraisal' && { outputs }),
-    }))
-  }

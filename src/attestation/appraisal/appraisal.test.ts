@@ -5,7 +5,14 @@ import { test } from 'node:test'
 import { isFailure, type Json } from '#base/index.ts'
 import { generateTeeKey } from '../tee-key/index.ts'
 import type { VerifiedAttestation } from '../verify-attestation.ts'
-import { appraise, compileAttestationPolicy, type NamedPolicy, type ReferenceValue } from './index.ts'
+import {
+  type AppraisalEvaluation,
+  appraise,
+  compileAttestationPolicy,
+  type NamedPolicy,
+  type ReferenceValue,
+  referenceMember,
+} from './index.ts'
 
 const code = (name: string) => (error: unknown) => isFailure(error, name)
 const at = new Date('2026-11-21T12:00:00Z')
@@ -56,6 +63,37 @@ trust_claims := {"hardware": query_reference_value(concat("_", ["a", "b"])), "ex
   const { vector } = one(policy, values({ a_b: 5, 'x"]}': 6 }))
   assert.equal(vector.hardware, 5)
   assert.equal(vector.executables, 6)
+})
+
+test('a policy is shown the values that it asks for by name, and all where nobody can tell', () => {
+  const claims = 'trust_claims := {"hardware": 2}\n'
+  const shown = (text: string) => {
+    const evaluated: AppraisalEvaluation[] = []
+    const references = values({ a: 1, b: 2, 'c d': 3 })
+    appraise(verified(), () => named(`${text}\n${claims}`), references, at, {
+      onEvaluated: (one) => evaluated.push(one),
+    })
+    return evaluated[0]!.input[referenceMember]
+  }
+  const all = { a: 1, b: 2, 'c d': 3 }
+  assert.deepEqual(shown(''), {})
+  assert.deepEqual(shown('x := query_reference_value("a")'), { a: 1 })
+  assert.deepEqual(shown('x := query_reference_value( "a" )\ny := query_reference_value(`c d`)'), {
+    a: 1,
+    'c d': 3,
+  })
+  assert.deepEqual(shown('x := query_reference_value("none")\n# query_reference_value("b")'), { b: 2 })
+  for (const text of [
+    'x := query_reference_value(concat("", ["a"]))',
+    'x := query_reference_value("\\u0061")',
+    'x := query_reference_value(input.name)\ny := query_reference_value("a")',
+    'import data.policy.query_reference_value as q\nx := q("a")',
+    'x := data.policy["query_reference_value"]("a")',
+    'x := input["sealift.reference-values"].a',
+  ])
+    assert.deepEqual(shown(text), all, text)
+  const soon = values({ other: 1 }, new Date(at.getTime() + 1))
+  assert.equal(one(named(claims), soon).validUntil, undefined)
 })
 
 test('a value that has expired is not there, and one that will ends the appraisal', () => {

@@ -4,7 +4,7 @@ import { failure } from '../codes.ts'
 import { isObject, member } from '../members.ts'
 import { type ClassedAppraisal, type TrustVector, trustClaims } from '../token/index.ts'
 import type { TeeClaims, VerifiedAttestation } from '../verify-attestation.ts'
-import { referenceMember } from './attestation-policy.ts'
+import { askedValues, referenceMember } from './asked-values.ts'
 import { type ReferenceValues, valuesAt } from './reference-value.ts'
 
 /** An attestation policy under its name, of which the class of the TEE is no part: `default` for `default_cpu`. */
@@ -31,8 +31,8 @@ export interface AppraisalEvaluation {
 }
 
 /**
- * What the policy of its class makes of each TEE's evidence. The reference values that hold at this moment are part of
- * the policy's input.
+ * What the policy of its class makes of each TEE's evidence. The reference values that it asks for, and that hold at
+ * this moment, are part of its input.
  *
  * @param policyFor the policy for a class (`cpu`, `gpu`), or undefined where there is none
  * @throws APPRAISAL_POLICY_FAILED
@@ -44,10 +44,10 @@ export function appraise(
   at: Date,
   { isTerse = false, onEvaluated }: AppraisalOptions = {},
 ): ClassedAppraisal[] {
-  const { values, validUntil: referencesEnd } = valuesAt(references, at)
   return tees.map((tee) => {
     const named = policyFor(tee.class)
     if (!named) throw failed(`there is no policy for TEEs of the class ${tee.class}`)
+    const { values, validUntil: referencesEnd } = valuesAt(references, at, askedValues(named.policy))
     const evidence = annotatedEvidence(tee, runtimeData, initDataClaims)
     const input = { ...evidence, [referenceMember]: values }
     const decision = decide(named.policy, input, at)

@@ -1,10 +1,5 @@
 import { compilePolicy, type Policy, type PolicyFile } from '#policy/index.ts'
-
-/**
- * Where the reference values stand in the policy's input. They are evidence like all else, so that an appraisal is a
- * function of what was recorded, and a change of one does not compile the policy anew.
- */
-export const referenceMember = 'sealift.reference-values'
+import { queryName, queryPath, referenceMember } from './asked-values.ts'
 
 /**
  * What Trustee gives its policies as a function of the host is here a rule of their own package: a policy that calls
@@ -14,7 +9,7 @@ const prelude = `package policy
 
 import rego.v1
 
-query_reference_value(id) := object.get(input["${referenceMember}"], id, null)
+${queryName}(id) := object.get(input["${referenceMember}"], id, null)
 `
 
 const question = `package sealift.appraisal
@@ -37,7 +32,7 @@ decision := {"allow": true, "outputs": {"trust_claims": data.policy.trust_claims
 export function compileAttestationPolicy(files: readonly PolicyFile[]): Policy {
   const whole = [
     ...files,
-    { path: 'sealift/reference-values.rego', text: prelude },
+    { path: queryPath, text: prelude },
     { path: 'sealift/appraisal.rego', text: question },
   ]
   compilePolicy(whole, { rule: 'data.policy.trust_claims' })

@@ -60,12 +60,19 @@ function expirationOf(text: string): Date {
 /**
  * The values that hold at a moment, by name, and the first moment at which one of them ends. Trustee keeps an
  * expiration and never looks at it; here what has expired is not there.
+ *
+ * @param names those that are wanted; all where it is not said
  */
 export function valuesAt(
   references: ReferenceValues,
   at: Date,
+  names?: ReadonlySet<string>,
 ): { readonly values: { [name: string]: Json }; readonly validUntil?: Date } {
-  const valid = [...references].filter(({ expiration }) => expiration > at)
+  const valid: ReferenceValue[] = []
+  for (const reference of references) {
+    if (names && !names.has(reference.name)) continue
+    if (reference.expiration > at) valid.push(reference)
+  }
   const values = Object.fromEntries(valid.map(({ name, value }) => [name, value]))
   if (valid.length === 0) return { values }
   const first = valid.reduce((least, { expiration }) => Math.min(least, expiration.getTime()), Infinity)

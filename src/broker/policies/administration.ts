@@ -5,7 +5,8 @@ import { failure as requestFailure } from '../codes.ts'
 import type { AdminHandler, AdminHandlers } from '../face.ts'
 import type { Problem } from '../types.ts'
 import { policyName } from './policy-name.ts'
-import { type RecordedRequest, tryPolicy } from './try-policy.ts'
+import type { RecordedRequests } from './recorded-requests.ts'
+import { tryPolicy } from './try-policy.ts'
 import type { PolicyBook, PolicyName } from './types.ts'
 
 const files = Type.Object(
@@ -32,9 +33,6 @@ const trusteeAttestation = Type.Object({
   policy: Type.String(),
 })
 
-/** The newest requests that a policy was asked about, from the audit log. */
-export type RecordedRequests = (name: PolicyName) => Promise<readonly RecordedRequest[]>
-
 /** `policies` of the admin API (docs/broker.md), and Trustee's own calls. */
 export function policiesAdministration(book: PolicyBook, recorded: RecordedRequests): AdminHandlers {
   const policies: AdminHandler = async (request, at, signal) => {
@@ -54,7 +52,7 @@ export function policiesAdministration(book: PolicyBook, recorded: RecordedReque
         return jsonReply(versions.map(({ files: _, ...version }) => version))
       }
       case 'try':
-        return jsonReply(await tryPolicy(name, bodyOf(files, body).files, await recorded(name), signal))
+        return jsonReply(await tryPolicy(name, bodyOf(files, body).files, await recorded(name, at), signal))
       case 'rollback': {
         const { to } = body.length === 0 ? {} : bodyOf(rollback, body)
         return jsonReply(await book.rollback(name, to, by, at, signal))

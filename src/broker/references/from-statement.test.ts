@@ -17,8 +17,8 @@ import {
   referenceValuesType,
   type StatementsConfiguration,
   StoredReferences,
-  statementsProblem,
 } from './index.ts'
+import { statementsProblem } from './statement-rules.ts'
 
 const image = digestOf(Buffer.from('an image of a VM'))
 const other = digestOf(Buffer.from('another one'), 'sha384')

@@ -7,7 +7,5 @@ export {
   referenceValuesType,
   type StatementsConfiguration,
   type StatementTrust,
-  statementsProblem,
-  statementsSchema,
 } from './statement-rules.ts'
 export type * from './types.ts'
