@@ -28,6 +28,7 @@ export class VerifiedTree implements Tree {
   readonly root: Uint8Array
   readonly #store: TileStore
   readonly #cache: TileCache
+  readonly #known: RightEdge | undefined
   #edge: readonly Layers[] | undefined
 
   /** @param edge where it is known already, and true */
@@ -36,7 +37,7 @@ export class VerifiedTree implements Tree {
     this.root = root
     this.#store = store
     this.#cache = cache
-    if (edge) this.#edge = edge.tails.map(layersOf)
+    this.#known = edge
   }
 
   /** @throws LOG_TILE_INVALID */
@@ -83,20 +84,23 @@ export class VerifiedTree implements Tree {
     const tiles = new Map<number, Layers>()
     for (const place of wanted.flat()) {
       const key = keyOf(place)
-      if (!tiles.has(key)) tiles.set(key, this.#known(place) ?? (await this.#tile(place)))
+      if (!tiles.has(key)) tiles.set(key, this.#atHand(place) ?? (await this.#tile(place)))
     }
     return wanted.map((places) =>
       foldSubtrees(places.map((place) => tiles.get(keyOf(place))![place.layer]![place.at]!)),
     )
   }
 
-  #known(place: TilePlace): Layers | undefined {
+  #atHand(place: TilePlace): Layers | undefined {
     const isFull = widthOf(place.level, place.index, this.size) === tileWidth
-    return isFull ? this.#cache.get(keyOf(place)) : this.#edge?.[place.level]
+    if (isFull) return this.#cache.get(keyOf(place))
+    // Made when it is first asked for: most states of a log are followed by the next one before anybody asks.
+    if (this.#known) this.#edge ??= this.#known.tails.map(layersOf)
+    return this.#edge?.[place.level]
   }
 
   async #tile(place: TilePlace): Promise<Layers> {
-    const known = this.#known(place)
+    const known = this.#atHand(place)
     if (known) return known
     const { level, index } = place
     const width = widthOf(level, index, this.size)
