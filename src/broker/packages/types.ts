@@ -42,6 +42,6 @@ export interface PluginContext extends PackageContext {
 /** A plugin, but for its name: that is configured. Codes in `problems` are those given to `context.failure`. */
 export type PackagePlugin = Omit<Plugin, 'name' | 'policyData'> &
   Partial<AsyncDisposable> & {
-    /** What the policy sees under the plugin's name, beside `plugin`, `resource-path` and `query`: JSON. */
+    /** What the policy sees as `data.request[NAME]`, beside what stands in the request itself: a JSON object. */
     policyData?(request: PluginRequest & { readonly caller: Caller }): Claims
   }
