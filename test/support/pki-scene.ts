@@ -23,15 +23,19 @@ export const configuration: PkiConfiguration = {
 export const start = new Date('2026-11-21T08:00:00.000Z')
 export const later = (hours: number) => new Date(start.getTime() + hours * 3_600_000)
 export const signal = new AbortController().signal
-const claims = (initData: string) => ({
+const claims = (initData: string, status: string) => ({
   submods: {
     cpu0: {
-      'ear.status': 'affirming',
+      'ear.status': status,
       'ear.veraison.annotated-evidence': { init_data: initData, secret: 'x' },
     },
   },
 })
-export const guest = (name = 'ada'): Caller => ({ kind: 'guest', claims: claims(name), teeKey: {} })
+export const guest = (name = 'ada', status = 'affirming'): Caller => ({
+  kind: 'guest',
+  claims: claims(name, status),
+  teeKey: {},
+})
 export const identity: PkiOptions['identity'] = (caller) => {
   if (caller.kind === 'certificate') return caller.identity
   if (caller.kind !== 'guest') return undefined

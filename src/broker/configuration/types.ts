@@ -163,7 +163,7 @@ export interface PkiProfile {
   readonly dns?: readonly string[]
   /** Addresses and ranges (`10.0.0.0/8`) of which addresses may be asked for; none where it is not said. */
   readonly ip?: readonly string[]
-  /** Whether the certificate carries the caller's SPIFFE ID. Default true. */
+  /** Whether the certificate carries the caller's SPIFFE ID. Default true; without it the broker does not take it. */
   readonly spiffe?: boolean
   /** Whether a DNS name belongs to one identity until the last of its certificates ends. Default false. */
   readonly exclusiveNames?: boolean

@@ -11,8 +11,12 @@ const slackMs = 60_000
 /** Devices of one guest whose status is remembered. */
 const mostStatuses = 64
 
-/** What tells two requests of one identity apart, in 128 bits: all that ends in the certificate. */
-export function requestDigest({ profile, spiffe, dns, ip, lifeMs, publicKey }: Wish): string {
+/**
+ * What tells two requests of one identity apart, in 128 bits: all that ends in the certificate, and what its record says
+ * of the evidence. Of two guests that were started with the same, the one whose platform is worse gets no certificate
+ * that says the better.
+ */
+export function requestDigest({ profile, spiffe, dns, ip, lifeMs, publicKey }: Wish, caller: Caller): string {
   const asked = {
     profile: profile.name,
     usages: [...profile.usages],
@@ -21,6 +25,7 @@ export function requestDigest({ profile, spiffe, dns, ip, lifeMs, publicKey }: W
     ip: [...ip],
     lifeMs,
     keyId: publicKey?.id ?? null,
+    evidence: evidenceSummary(caller),
   }
   return createHash('sha256').update(canonicalJson(asked)).digest('hex').slice(0, 32)
 }
@@ -66,12 +71,12 @@ export async function issueCertificate(
     keyId: publicKey.id,
     certificate: Buffer.from(der).toString('base64'),
     key: made ? pkcs8Of(made.privateKey) : null,
-    attested: attestedSummary(caller, at),
+    attested: { at: at.toISOString(), ...evidenceSummary(caller) },
   }
 }
 
 /** What a policy may want to know later of the evidence that a certificate was issued for, in a few words. */
-export function attestedSummary(caller: Caller, at: Date): Json {
+function evidenceSummary(caller: Caller): { readonly [name: string]: Json } {
   const submods = caller.kind === 'guest' ? jsonAt(caller.claims, '/submods') : undefined
   const isObject = typeof submods === 'object' && submods !== null && !Array.isArray(submods)
   const status: Record<string, Json> = {}
@@ -81,7 +86,7 @@ export function attestedSummary(caller: Caller, at: Date): Json {
   }
   const initData = isObject ? jsonAt(submods, '/cpu0/ear.veraison.annotated-evidence/init_data') : undefined
   const digest = typeof initData === 'string' && initData.length <= 256 ? initData : null
-  return { at: at.toISOString(), status, init_data: digest }
+  return { status, init_data: digest }
 }
 
 const wholeSeconds = (ms: number): number => Math.floor(ms / 1000) * 1000

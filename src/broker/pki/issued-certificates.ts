@@ -271,7 +271,8 @@ export class IssuedCertificates {
   async sweepNow(at: Date, signal?: AbortSignal): Promise<void> {
     if (Math.abs(at.getTime() - this.#sweptAt) < this.#limits.sweepMs) return
     this.#sweptAt = at.getTime()
-    const removed = await this.sweep(at, signal)
+    // What cannot be removed now is no reason to refuse what was issued.
+    const removed = await this.sweep(at, signal).catch(() => 0)
     // There may be more: the next one who comes goes on.
     if (removed === this.#limits.swept) this.#sweptAt = Number.NEGATIVE_INFINITY
   }
@@ -293,8 +294,7 @@ export class IssuedCertificates {
     if (Math.abs(at.getTime() - this.#countedAt) >= this.#limits.countMs) {
       this.#countedAt = at.getTime()
       let count = 0
-      for await (const _ of this.#keys(`${prefix}${keyOf(at.getTime(), '').slice(prefix.length)}`, signal))
-        count++
+      for await (const _ of this.#keys(keyOf(at.getTime(), ''), signal)) count++
       this.#count = count
     }
     if (this.#count >= this.#limits.certificates) {

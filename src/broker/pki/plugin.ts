@@ -87,7 +87,7 @@ async function certificate(
   const place = terms.crlAddress?.replace(/\/$/, '')
   const crlUrl = place && `${place}/kbs/v0/pki/crl/${issuing.id}`
   const record = await terms.issued.issue(
-    { identity, request: requestDigest(wish), exclusive: isExclusive ? dns : [] },
+    { identity, request: requestDigest(wish, request.caller), exclusive: isExclusive ? dns : [] },
     at,
     () => issueCertificate(issuing, wish, terms.keys, request.caller, at, crlUrl),
     ({ issuer }) => set.intermediates.some(({ id }) => id === issuer),
