@@ -4,6 +4,7 @@ import { admissionTargets } from './targets/admission.ts'
 import { judgingTargets } from './targets/judging.ts'
 import { keysTargets } from './targets/keys.ts'
 import { logTargets } from './targets/log.ts'
+import { pkiTargets } from './targets/pki.ts'
 import { policyTargets } from './targets/policy.ts'
 import { proofTargets } from './targets/proofs.ts'
 
@@ -27,6 +28,7 @@ export const targets: readonly FuzzTarget[] = [
   ...judgingTargets,
   ...keysTargets,
   ...logTargets,
+  ...pkiTargets,
   ...policyTargets,
   ...proofTargets,
 ]
