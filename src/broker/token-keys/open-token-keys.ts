@@ -112,7 +112,8 @@ export async function openTokenKeys(store: SecretStore, options: TokenKeysOption
       const { revision, value } = await readOrMake(store, at)
       const record = parseKeyRecord(value)
       value.fill(0)
-      const { signsFrom } = record.keys.at(-1)!
+      // The only key signs already, whatever the clock says by which it was made.
+      const signsFrom = record.keys[1] ? record.keys.at(-1)!.signsFrom : Number.NEGATIVE_INFINITY
       // One that signs later than any that is announced now was made by a clock that ran ahead: it is not waited for.
       if (signsFrom > at.getTime() && signsFrom <= at.getTime() + announceMs)
         throw failure('TOKEN_KEYS_BUSY', `the next key signs from ${new Date(signsFrom).toISOString()} on`)
