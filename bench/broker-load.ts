@@ -78,6 +78,19 @@ export async function fetches(broker: BrokerLoad, clients: number, count: number
   )
 }
 
+/** Sessions that are asked for and go no further. */
+export async function begunSessions(
+  broker: BrokerLoad,
+  clients: number,
+  count: number,
+): Promise<LoadFigures> {
+  const body = formatAuthRequest({ version, tee })
+  const ask: Act = async (client) => {
+    await expectStatus(client.request('POST', '/kbs/v0/auth', json, body), 200)
+  }
+  return together(broker, clients, count, async () => ask)
+}
+
 type Act = (client: Client) => Promise<void>
 
 async function together(
@@ -85,13 +98,14 @@ async function together(
   clients: number,
   count: number,
   begin: (client: Client) => Promise<Act>,
-  pair: TeeKeyPair,
+  /** What opens the answers, where there are any to open. */
+  pair?: TeeKeyPair,
 ): Promise<LoadFigures> {
   const connections = Array.from({ length: clients }, () => new Client(host, { keepsBody: true }))
   const acts: Act[] = []
   for (const client of connections) acts.push(await begin(client))
   await acts[0]!(connections[0]!)
-  decryptResponse(pair, connections[0]!.body, version)
+  if (pair) decryptResponse(pair, connections[0]!.body, version)
   const before = cpuMs(pid)
   const begun = performance.now()
   const latencies: number[] = []
