@@ -95,7 +95,7 @@ describe('policies administered', () => {
     assert.deepEqual(await ask('GET', 'resource-policy'), [])
     assert.equal(await ask('POST', 'resource-policy', { policy, more: 1 }), undefined)
     assert.deepEqual((await book.read('resource')).files, [{ path: 'policy.rego', text }])
-    assert.deepEqual(await ask('GET', 'resource-policy'), ['resource'])
+    assert.deepEqual(await ask('GET', 'resource-policy'), ['resource-policy'])
     const appraisal = 'package policy\ntrust_claims := {"hardware": 2}'
     const encoded = Buffer.from(appraisal).toString('base64url')
     await ask('POST', 'attestation-policy', { type: 'rego', policy_id: 'default_cpu', policy: encoded })

@@ -63,8 +63,9 @@ export function policiesAdministration(book: PolicyBook, recorded: RecordedReque
   }
   const setTrustee: AdminHandler = async ({ method, path, body, principal }, at, signal) => {
     const [call, ...more] = path
+    // Trustee has one, and this is its id.
     if (method === 'GET' && call === 'resource-policy' && more.length === 0)
-      return jsonReply((await book.names(signal)).filter((name) => name === 'resource'))
+      return jsonReply((await book.names(signal)).includes('resource') ? [call] : [])
     if (method !== 'POST' || more.length > 0)
       throw requestFailure('BROKER_PATH_UNKNOWN', 'a policy is set with POST')
     const { name, text } = trusteePolicy(call!, body)

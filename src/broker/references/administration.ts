@@ -66,8 +66,8 @@ export function referencesAdministration(book: ReferenceBook, statements?: State
       'reference-value': async ({ method, path: [, ...names], body, principal }, at, signal) => {
         if (method === 'GET') {
           const found = await book.read(names.join('/'), signal)
-          // As Trustee: null where there is none, or none any more.
-          return jsonReply(found && found.expiration > at ? found.value : null)
+          if (!found || found.expiration <= at) throw notFound(names.join('/'))
+          return jsonReply(found.value)
         }
         if (method !== 'POST' || names.length > 0)
           throw requestFailure('BROKER_PATH_UNKNOWN', 'values are sent with POST')

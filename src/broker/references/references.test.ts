@@ -171,13 +171,13 @@ describe('reference values administered', () => {
     assert.deepEqual(await book.read('svn'), { ...value('svn', ['1']), origin, at })
   })
 
-  test("Trustee's calls: a message, and a value or null", async () => {
+  test("Trustee's calls: a message, and a value that holds", async () => {
     const { ask, book } = administered()
     assert.equal(await ask('POST', 'reference-value', message({ 'a/b': [1] })), undefined)
     assert.deepEqual(await ask('GET', 'reference-value/a/b'), [1])
-    assert.equal(await ask('GET', 'reference-value/none'), null)
     await book.set([value('old', 1, at)], '', at)
-    assert.equal(await ask('GET', 'reference-value/old'), null)
+    for (const name of ['none', 'old'])
+      await assert.rejects(ask('GET', `reference-value/${name}`), code('REFERENCE_NOT_FOUND'))
   })
 
   test('a statement is the word of its signer, where somebody is trusted', async () => {
