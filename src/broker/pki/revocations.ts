@@ -26,6 +26,7 @@ interface Remembered<T> {
   readonly at: number
 }
 
+const slackMs = 60_000
 const revokedKey = (issuer: string) => `pki/revoked/${issuer}`
 const listKey = (issuer: string) => `pki/crl/${issuer}`
 
@@ -106,7 +107,8 @@ export class Revocations {
       const number = (held?.record.number ?? 0) + 1
       const { der } = await issuer.authority.revocationList({
         number,
-        thisUpdate: at,
+        // Clocks of peers may be late: a list from their future would count as none.
+        thisUpdate: new Date(now - slackMs),
         nextUpdate: new Date(now + revocationListMs),
         revoked: entries
           .filter(([, , until]) => this.#belongs(until, now))
