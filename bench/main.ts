@@ -12,6 +12,7 @@ import { admissionGroup } from './groups/admission.ts'
 import { attestationGroup } from './groups/attestation.ts'
 import { brokerGroup } from './groups/broker.ts'
 import { brokerHttpGroup } from './groups/broker-http.ts'
+import { brokerSessionsGroup } from './groups/broker-sessions.ts'
 import { gateGroup } from './groups/gate.ts'
 import { logGroup } from './groups/log.ts'
 import { packGroup } from './groups/pack.ts'
@@ -58,6 +59,7 @@ try {
     admission: admissionGroup,
     attestation: attestationGroup,
     broker: brokerGroup,
+    'broker-sessions': brokerSessionsGroup,
     'broker-http': brokerHttpGroup,
   }
   for (const [name, group] of Object.entries(groups)) {
