@@ -42,6 +42,18 @@ export const codes = {
     meaning: 'The guest says that it runs in a TEE whose evidence is not switched on.',
     remedy: 'List the TEE under `tees` in broker.yaml, if its evidence is to be believed.',
   },
+  BROKER_STATE_MISSING: {
+    meaning: "`broker check` found no state: a broker's policies, reference values, keys and leases.",
+    remedy: 'Restore it from a backup, or make a new broker with `sealift broker init`.',
+  },
+  BROKER_POLICY_MISSING: {
+    meaning: '`broker check` found no policy where one decides: what it would decide is denied.',
+    remedy: 'Put one in force with `sealift broker policy set`.',
+  },
+  BROKER_REFERENCE_EXPIRED: {
+    meaning: '`broker check` found reference values that count no more.',
+    remedy: 'Set them anew or remove them (`sealift broker reference set`, `rm`).',
+  },
 } as const satisfies CodeTable
 
 export const failure = failures(codes)

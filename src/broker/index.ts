@@ -1,4 +1,6 @@
 export { type AdminTokenTerms, adminToken } from './admin-token.ts'
+export { type CheckedBroker, type CheckOptions, checkBroker } from './check/check-broker.ts'
+export { type Finding, Findings } from './check/findings.ts'
 export { codes as brokerCodes } from './codes.ts'
 export { parseBrokerConfiguration } from './configuration/parse-configuration.ts'
 export { brokerConfigurationSchema } from './configuration/schema.ts'

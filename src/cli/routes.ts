@@ -5,6 +5,7 @@ import { admissionServe } from './commands/admission-serve.ts'
 import { attest } from './commands/attest.ts'
 import { attestations } from './commands/attestations.ts'
 import { audit } from './commands/audit.ts'
+import { brokerCheck } from './commands/broker-check.ts'
 import { brokerClient } from './commands/broker-client.ts'
 import { brokerInit } from './commands/broker-init.ts'
 import { brokerLeases } from './commands/broker-leases.ts'
@@ -75,7 +76,7 @@ const trustRoot = buildRouteMap<'import' | 'show' | 'update' | 'pack', Context>(
 })
 
 const broker = buildRouteMap<
-  'init' | 'serve' | 'resource' | 'policy' | 'reference' | 'client' | 'leases' | 'rotate',
+  'init' | 'serve' | 'resource' | 'policy' | 'reference' | 'client' | 'leases' | 'rotate' | 'check',
   Context
 >({
   routes: {
@@ -87,6 +88,7 @@ const broker = buildRouteMap<
     client: brokerClient,
     leases: brokerLeases,
     rotate: brokerRotate,
+    check: brokerCheck,
   },
   docs: { brief: 'Release secrets to attested guests' },
 })

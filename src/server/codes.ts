@@ -113,6 +113,10 @@ export const codes = {
     meaning: "A key, a JWK set or an authority of the admins' listener cannot be used.",
     remedy: 'Correct what the message names; docs/broker.md has every member of `admin`.',
   },
+  BROKER_CERTIFICATE_ENDED: {
+    meaning: "`broker check` found a listener's certificate that does not count at this time.",
+    remedy: 'Put a new certificate in its place: a running broker takes it within ten seconds.',
+  },
 } as const satisfies CodeTable
 
 export const failure = failures(codes)

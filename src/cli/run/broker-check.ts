@@ -1,0 +1,27 @@
+import { resolve } from 'node:path'
+import { checkBroker } from '#broker/index.ts'
+import { checkListeners } from '#server/index.ts'
+import { failure } from '../codes.ts'
+import type { BrokerCheckFlags } from '../commands/broker-check.ts'
+import type { Context } from '../context.ts'
+import { openSession } from '../session.ts'
+import { count, oneLine, print } from '../shell/print.ts'
+
+export async function run(this: Context, flags: BrokerCheckFlags, folder: string): Promise<void> {
+  await using session = await openSession(this, flags)
+  const directory = resolve(this.cwd, folder)
+  const at = new Date()
+  const { findings, configuration } = await checkBroker(directory, { at })
+  const listeners = configuration ? await checkListeners(configuration, directory, at) : []
+  const all = [...findings, ...listeners]
+  const problems = all.filter(({ ok }) => !ok)
+  print(this, session.format, { ok: problems.length === 0, findings: all }, () =>
+    all
+      .map(({ what, ok, code, message }) =>
+        oneLine(`${ok ? 'ok' : 'problem'}  ${what}: ${code ? `${code}: ` : ''}${message}`),
+      )
+      .join('\n'),
+  )
+  if (problems.length > 0)
+    throw failure('BROKER_UNSOUND', `${count(problems.length, 'problem')} in ${folder}`)
+}
