@@ -331,6 +331,7 @@ export const outputSchemas = {
     record: Type.Unknown(),
     decision: optional(Type.Unknown()),
     evidence: optional(Type.Array(Type.Unknown())),
+    input: optional(Type.Unknown()),
     proof: text,
   }),
   'audit verify': object({

@@ -11,6 +11,11 @@ export const codes = {
     remedy:
       'Bring back the audit folder from its copy: what a digest names is the same wherever it comes from.',
   },
+  AUDIT_NOT_IN_DATABASE: {
+    meaning: 'A database holds no audit log, or several of them, and none was named.',
+    remedy:
+      'Name the database that the key broker writes to; of several logs, name one by its key with --log-key.',
+  },
   RELEASE_MEMORY_DAMAGED: {
     meaning: 'What is remembered of the releases that were let in cannot be read.',
     remedy:

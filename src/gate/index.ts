@@ -1,8 +1,20 @@
 export { type Audit, type AuditReader, auditOf, auditReader } from './audit/audit.ts'
-export { type AuditDirectoryOptions, type OpenAudit, openAudit, readAudit } from './audit/audit-directory.ts'
+export {
+  type AuditDirectoryOptions,
+  type OpenAudit,
+  openAudit,
+  type ReadAuditOptions,
+  readAudit,
+} from './audit/audit-directory.ts'
 export { type Missing, missingOf } from './audit/missing.ts'
 export { DirectoryObjects, type Objects } from './audit/objects.ts'
-export { openPostgresAudit, type PostgresAuditOptions } from './audit/postgres-audit.ts'
+export {
+  type OpenAuditReader,
+  openPostgresAudit,
+  type PostgresAuditOptions,
+  type PostgresPlace,
+  readPostgresAudit,
+} from './audit/postgres-audit.ts'
 export {
   type AccessRecord,
   type AuditRecord,
@@ -18,6 +30,7 @@ export { SharedAudit, type SharedAuditOptions } from './audit/shared-audit.ts'
 export { codes as gateCodes } from './codes.ts'
 export { isCompanion } from './companion.ts'
 export { ContentGate, type ContentGateOptions } from './content-gate.ts'
+export { recordedDecision, recordedInput } from './evaluation/evaluation-record.ts'
 export { PolicyGate, type PolicyGateOptions } from './evaluation/policy-gate.ts'
 export { type RecentOptions, recentEvaluations } from './evaluation/recent-evaluations.ts'
 export type * from './evaluation/types.ts'

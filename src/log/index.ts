@@ -14,7 +14,7 @@ export {
 } from './note-key.ts'
 export { type LogIdentity, type OpenLogOptions, openLog } from './open-log.ts'
 export { connectPostgres, type Database } from './postgres-database.ts'
-export { openPostgresLog, type PostgresLogOptions } from './postgres-log.ts'
+export { openPostgresLog, type PostgresLogOptions, readPostgresLog } from './postgres-log.ts'
 export { type Tree, verifyConsistency, verifyInclusion } from './proof.ts'
 export { type ReadLogOptions, readLog } from './read-log.ts'
 export { directoryTiles } from './tile-store.ts'

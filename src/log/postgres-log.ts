@@ -9,7 +9,7 @@ import { noteVerifier } from './note-key.ts'
 import type { LogIdentity } from './open-log.ts'
 import type { Database, Query } from './postgres-database.ts'
 import { postgresTiles, schema } from './postgres-tiles.ts'
-import { assertContinues, readLog } from './read-log.ts'
+import { assertContinues, type ReadLogOptions, readLog } from './read-log.ts'
 import { hashesAt } from './tiles.ts'
 import type { Appended, Checkpoint, Cosigner, Log, LogReader } from './types.ts'
 import { VerifiedTree } from './verified-tree.ts'
@@ -48,6 +48,20 @@ export async function openPostgresLog(options: PostgresLogOptions): Promise<Log>
   const log = new PostgresLog(options, id)
   await log.checkpoint()
   return log
+}
+
+/** A log in a database, to read: as `readLog`. @throws LOG_NOT_FOUND, LOG_DATABASE */
+export async function readPostgresLog({
+  database,
+  ...options
+}: Omit<ReadLogOptions, 'store'> & Pick<PostgresLogOptions, 'database'>): Promise<LogReader> {
+  const { origin } = options
+  const [there] = await database.query("select to_regclass('sealift_log') is not null as there", [])
+  const [row] = there?.there
+    ? await database.query('select id from sealift_log where origin = $1', [origin])
+    : []
+  if (!row) throw failure('LOG_NOT_FOUND', `there is no log of ${origin} in the database`)
+  return readLog({ ...options, store: postgresTiles(database.query, row.id as number) })
 }
 
 interface Head {

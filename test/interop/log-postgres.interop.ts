@@ -1,10 +1,7 @@
 // The log's sequence in a real PostgreSQL: replicas that append at once, one of them killed.
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { isFailure } from '#base/index.ts'
@@ -25,6 +22,7 @@ import {
 import { origin } from './log-postgres-origin.ts'
 import { needs } from './peers.ts'
 import { type PostgresServer, startPostgres } from './postgres.ts'
+import { Replica } from './replica.ts'
 import { Workbench } from './workbench.ts'
 
 const bench = new Workbench()
@@ -34,37 +32,7 @@ const signer = noteSigner(origin, privateKey)
 const keyFile = bench.path('key.pem')
 const failsWith = (code: string) => (error: unknown) => isFailure(error, code)
 
-/** A process that appends, and what it was told of its entries. */
-class Replica {
-  readonly #child: ChildProcess
-  readonly #ended: Promise<unknown>
-  #said = ''
-  constructor(url: string, name: string) {
-    const script = join(import.meta.dirname, 'log-postgres-writer.ts')
-    this.#child = spawn(process.execPath, [script, url, keyFile, name], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    this.#ended = once(this.#child, 'close')
-    this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => {
-      this.#said += text
-    })
-  }
-  get acknowledged(): [number, string][] {
-    const lines = this.#said.split('\n').slice(0, -1)
-    return lines.map((line) => [Number(line.slice(0, line.indexOf(' '))), line.slice(line.indexOf(' ') + 1)])
-  }
-  async reaches(count: number): Promise<void> {
-    for (let waitedMs = 0; this.acknowledged.length < count; waitedMs += 5) {
-      assert.ok(waitedMs < 60_000 && this.#child.exitCode === null, 'the replica appends')
-      await setTimeout(5)
-    }
-  }
-  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    this.#child.kill(signal)
-    await this.#ended
-    if (signal === 'SIGTERM') assert.equal(this.#child.exitCode, 0)
-  }
-}
+const replicaOf = (url: string, name: string) => new Replica('log-postgres-writer.ts', [url, keyFile, name])
 
 describe('a log in PostgreSQL', needs('pg_ctl'), () => {
   let server: PostgresServer
@@ -79,7 +47,7 @@ describe('a log in PostgreSQL', needs('pg_ctl'), () => {
 
   test('three replicas at once give one sequence, though one after the other is killed', async () => {
     // They also make the tables at once.
-    const replicas = ['a', 'b', 'c'].map((name) => new Replica(server.url, name))
+    const replicas = ['a', 'b', 'c'].map((name) => replicaOf(server.url, name))
     const all = [...replicas]
     for (let round = 0; round < 4; round++) {
       const [victim] = replicas
@@ -90,7 +58,7 @@ describe('a log in PostgreSQL', needs('pg_ctl'), () => {
       await setTimeout(Math.random() * 10)
       await victim!.end('SIGKILL')
       replicas.shift()
-      const next = new Replica(server.url, `after ${round}`)
+      const next = replicaOf(server.url, `after ${round}`)
       replicas.push(next)
       all.push(next)
     }

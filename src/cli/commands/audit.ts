@@ -4,7 +4,28 @@ import type { Context } from '../context.ts'
 import { described, type FormatFlag, formatAlias, formatFlag } from '../flags.ts'
 import { gateFlags } from '../gate/flags.ts'
 
-const auditFlag = { audit: gateFlags.audit } as const
+const auditFlags = {
+  audit: {
+    ...gateFlags.audit,
+    placeholder: 'DIR|URL',
+    brief:
+      'The audit folder, or the database of a key broker (postgres://USER@HOST/DATABASE); else the setting auditDir, or the folder in the state directory',
+  },
+  auditPasswordFile: {
+    kind: 'parsed',
+    parse: String,
+    optional: true,
+    placeholder: 'FILE',
+    brief: 'Password for the database from this file; else from SEALIFT_AUDIT_PASSWORD',
+  },
+  logKey: {
+    kind: 'parsed',
+    parse: String,
+    optional: true,
+    placeholder: 'VKEY',
+    brief: 'The log’s verifier key as you know it (a text or a file); else the one beside the log',
+  },
+} as const
 const rangeFlags = {
   from: {
     kind: 'parsed',
@@ -27,8 +48,10 @@ function entryNumber(value: string): number {
   return Number(value)
 }
 
-interface AuditFlag {
+export interface AuditFlags {
   readonly audit?: string
+  readonly auditPasswordFile?: string
+  readonly logKey?: string
 }
 interface RangeFlags {
   readonly from?: number
@@ -36,7 +59,7 @@ interface RangeFlags {
 }
 
 export type AuditListFlags = FormatFlag &
-  AuditFlag &
+  AuditFlags &
   RangeFlags & { readonly denied: boolean; readonly type?: AuditRecord['type'] }
 
 const list = buildCommand<AuditListFlags, [], Context>({
@@ -44,7 +67,7 @@ const list = buildCommand<AuditListFlags, [], Context>({
   parameters: {
     flags: {
       ...formatFlag,
-      ...auditFlag,
+      ...auditFlags,
       ...rangeFlags,
       denied: { kind: 'boolean', default: false, brief: 'Only what was refused' },
       type: {
@@ -60,17 +83,21 @@ const list = buildCommand<AuditListFlags, [], Context>({
     brief: 'List what was decided, read and received',
     fullDescription: described(
       'Lists the entries of the audit log, each verified against the signed checkpoint: when, who, what, and whether it was allowed.',
-      ['sealift audit list', 'sealift audit list --denied --from 100 -o json'],
+      [
+        'sealift audit list',
+        'sealift audit list --denied --from 100 -o json',
+        'sealift audit list --type evaluation --audit postgres://sealift@db.lab/broker --audit-password-file db.password',
+      ],
     ),
   },
 })
 
-export type AuditShowFlags = FormatFlag & AuditFlag
+export type AuditShowFlags = FormatFlag & AuditFlags
 
 const show = buildCommand<AuditShowFlags, [number], Context>({
   loader: async () => (await import('../run/audit-show.ts')).run,
   parameters: {
-    flags: { ...formatFlag, ...auditFlag },
+    flags: { ...formatFlag, ...auditFlags },
     aliases: formatAlias,
     positional: {
       kind: 'tuple',
@@ -86,22 +113,14 @@ const show = buildCommand<AuditShowFlags, [number], Context>({
   },
 })
 
-export type AuditVerifyFlags = FormatFlag &
-  AuditFlag & { readonly logKey?: string; readonly checkpoint?: string }
+export type AuditVerifyFlags = FormatFlag & AuditFlags & { readonly checkpoint?: string }
 
 const verify = buildCommand<AuditVerifyFlags, [], Context>({
   loader: async () => (await import('../run/audit-verify.ts')).run,
   parameters: {
     flags: {
       ...formatFlag,
-      ...auditFlag,
-      logKey: {
-        kind: 'parsed',
-        parse: String,
-        optional: true,
-        placeholder: 'VKEY',
-        brief: 'The log’s verifier key as you know it (a text or a file); else the one in the folder',
-      },
+      ...auditFlags,
       checkpoint: {
         kind: 'parsed',
         parse: String,
@@ -124,11 +143,11 @@ const verify = buildCommand<AuditVerifyFlags, [], Context>({
   },
 })
 
-export type AuditReplayFlags = FormatFlag & AuditFlag & RangeFlags
+export type AuditReplayFlags = FormatFlag & AuditFlags & RangeFlags
 
 const replay = buildCommand<AuditReplayFlags, [], Context>({
   loader: async () => (await import('../run/audit-replay.ts')).run,
-  parameters: { flags: { ...formatFlag, ...auditFlag, ...rangeFlags }, aliases: formatAlias },
+  parameters: { flags: { ...formatFlag, ...auditFlags, ...rangeFlags }, aliases: formatAlias },
   docs: {
     brief: 'Decide again from the stored evidence, and tell any difference',
     fullDescription: described(
@@ -139,13 +158,13 @@ const replay = buildCommand<AuditReplayFlags, [], Context>({
 })
 
 export const exportForms = ['ocsf', 'cef', 'syslog', 'vsa', 'json'] as const
-export type AuditExportFlags = AuditFlag & RangeFlags & { readonly as: (typeof exportForms)[number] }
+export type AuditExportFlags = AuditFlags & RangeFlags & { readonly as: (typeof exportForms)[number] }
 
 const exportCommand = buildCommand<AuditExportFlags, [], Context>({
   loader: async () => (await import('../run/audit-export.ts')).run,
   parameters: {
     flags: {
-      ...auditFlag,
+      ...auditFlags,
       ...rangeFlags,
       as: { kind: 'enum', values: exportForms, default: 'json', brief: 'The form of the lines' },
     },

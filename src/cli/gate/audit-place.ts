@@ -12,7 +12,7 @@ import {
   readAudit,
   SharedAudit,
 } from '#gate/index.ts'
-import { formatNoteKey, noteKey, noteVerifier, parseNoteKey } from '#log/index.ts'
+import { formatNoteKey, noteKey, noteVerifier, parseNoteKey, type Tree } from '#log/index.ts'
 import { failure } from '../codes.ts'
 import type { Context } from '../context.ts'
 import { writeNew } from '../files.ts'
@@ -25,9 +25,16 @@ export function auditDirectory(
   settings: Settings,
   flags: Pick<GateFlags, 'audit'>,
 ): string {
-  if (flags.audit !== undefined) return resolve(context.cwd, flags.audit)
+  if (flags.audit !== undefined) {
+    if (isDatabase(flags.audit))
+      throw failure('USAGE', 'what commands decide is recorded in a folder: --audit names no database here')
+    return resolve(context.cwd, flags.audit)
+  }
   return settings.auditDir ?? join(settings.stateDir ?? stateDirectory(context.env), 'audit')
 }
+
+/** Whether an audit log lies in a database and not in a folder. */
+export const isDatabase = (place: string): boolean => /^postgres(ql)?:\/\//.test(place)
 
 const keyName = 'log.key'
 const verifierName = 'log.vkey'
@@ -56,18 +63,19 @@ export async function shareAuditPlace(directory: string): Promise<SharedAudit> {
 }
 
 /**
- * Opens the audit folder to read.
+ * Opens the audit folder to read, believing the key that lies in it where none is given.
  *
  * @throws AUDIT_NOT_FOUND, NOTE_KEY_INVALID, and the codes of `readLog`
  */
 export async function readAuditPlace(
   directory: string,
+  { verifierKey: given, remembered }: { readonly verifierKey?: string; readonly remembered?: Tree } = {},
 ): Promise<AuditReader & { readonly verifierKey: string }> {
-  const text = await readText(join(directory, verifierName))
-  if (text === undefined) throw failure('AUDIT_NOT_FOUND', `there is no audit log in ${directory}`)
-  const verifierKey = text.trim()
+  const verifierKey = given ?? (await readText(join(directory, verifierName)))?.trim()
+  if (verifierKey === undefined) throw failure('AUDIT_NOT_FOUND', `there is no audit log in ${directory}`)
   const key = parseNoteKey(verifierKey)
-  return { ...readAudit(directory, key.name, [noteVerifier(key)]), verifierKey }
+  const trust = { origin: key.name, verifiers: [noteVerifier(key)] }
+  return { ...readAudit({ directory, ...trust, ...(remembered && { remembered }) }), verifierKey }
 }
 
 async function logKey(directory: string): Promise<{ key: KeyObject; origin: string }> {

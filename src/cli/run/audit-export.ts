@@ -11,13 +11,13 @@ import { parseNoteKey } from '#log/index.ts'
 import { formatStatement } from '#trust/index.ts'
 import type { AuditExportFlags } from '../commands/audit.ts'
 import type { Context } from '../context.ts'
-import { auditDirectory, readAuditPlace } from '../gate/audit-place.ts'
+import { openAuditReader } from '../gate/audit-reader.ts'
 import { openSession } from '../session.ts'
 import { version } from '../version.ts'
 
 export async function run(this: Context, flags: AuditExportFlags): Promise<void> {
   await using session = await openSession(this, {})
-  const audit = await readAuditPlace(auditDirectory(this, session.settings, flags))
+  await using audit = await openAuditReader(this, session.settings, flags)
   const log = parseNoteKey(audit.verifierKey).name
   for await (const { index, record } of audit.records(flags.from, flags.to)) {
     session.signal.throwIfAborted()

@@ -1,13 +1,13 @@
 import type { AuditRecord } from '#gate/index.ts'
 import type { AuditListFlags } from '../commands/audit.ts'
 import type { Context } from '../context.ts'
-import { auditDirectory, readAuditPlace } from '../gate/audit-place.ts'
+import { openAuditReader } from '../gate/audit-reader.ts'
 import { openSession } from '../session.ts'
 import { print, table } from '../shell/print.ts'
 
 export async function run(this: Context, flags: AuditListFlags): Promise<void> {
   await using session = await openSession(this, flags)
-  const audit = await readAuditPlace(auditDirectory(this, session.settings, flags))
+  await using audit = await openAuditReader(this, session.settings, flags)
   const entries: { index: number; record: AuditRecord }[] = []
   for await (const entry of audit.records(flags.from, flags.to)) {
     session.signal.throwIfAborted()

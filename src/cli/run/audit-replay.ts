@@ -2,7 +2,7 @@ import { type Difference, replay } from '#gate/index.ts'
 import { failure } from '../codes.ts'
 import type { AuditReplayFlags } from '../commands/audit.ts'
 import type { Context } from '../context.ts'
-import { auditDirectory, readAuditPlace } from '../gate/audit-place.ts'
+import { openAuditReader } from '../gate/audit-reader.ts'
 import { openSession } from '../session.ts'
 import { paint } from '../shell/paint.ts'
 import { count, print } from '../shell/print.ts'
@@ -10,7 +10,7 @@ import { count, print } from '../shell/print.ts'
 export async function run(this: Context, flags: AuditReplayFlags): Promise<void> {
   await using session = await openSession(this, flags)
   const { signal } = session
-  const audit = await readAuditPlace(auditDirectory(this, session.settings, flags))
+  await using audit = await openAuditReader(this, session.settings, flags)
   const { from, to } = flags
   const range = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) }
   const differing: { entry: number; differences: readonly Difference[] }[] = []

@@ -1,35 +1,17 @@
-import { readFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { nodeFileSystem } from '#base/index.ts'
-import { auditReader, DirectoryObjects, missingOf } from '#gate/index.ts'
-import { directoryTiles, noteVerifier, parseNoteKey, readLog, verifyCheckpoint } from '#log/index.ts'
+import { missingOf } from '#gate/index.ts'
 import type { Digest } from '#oci/index.ts'
 import { failure } from '../codes.ts'
 import type { AuditVerifyFlags } from '../commands/audit.ts'
 import type { Context } from '../context.ts'
-import { auditDirectory, readAuditPlace } from '../gate/audit-place.ts'
-import { textOrFile } from '../gate/text-or-file.ts'
+import { openAuditReader } from '../gate/audit-reader.ts'
 import { openSession } from '../session.ts'
 import { paint } from '../shell/paint.ts'
 import { print } from '../shell/print.ts'
 
 export async function run(this: Context, flags: AuditVerifyFlags): Promise<void> {
   await using session = await openSession(this, flags)
-  const directory = auditDirectory(this, session.settings, flags)
-  const given = flags.logKey === undefined ? undefined : await textOrFile(this, flags.logKey)
-  const verifierKey = given ?? (await readAuditPlace(directory)).verifierKey
-  const key = parseNoteKey(verifierKey.trim())
-  const trust = { origin: key.name, verifiers: [noteVerifier(key)] }
-  const earlier =
-    flags.checkpoint === undefined
-      ? undefined
-      : verifyCheckpoint(await readFile(resolve(this.cwd, flags.checkpoint)), trust)
-  const log = readLog({
-    store: directoryTiles(join(directory, 'log'), nodeFileSystem),
-    ...trust,
-    ...(earlier && { remembered: earlier }),
-  })
-  const audit = auditReader(log, new DirectoryObjects(join(directory, 'objects'), nodeFileSystem))
+  await using audit = await openAuditReader(this, session.settings, flags, flags.checkpoint)
+  const { log, earlier } = audit
   const { size, root, origin } = await log.checkpoint()
   const problems: { entry: number; what: string }[] = []
   const seen = new Set<Digest>()

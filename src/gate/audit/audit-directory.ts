@@ -5,9 +5,9 @@ import {
   type Cosigner,
   directoryTiles,
   formatNoteKey,
-  type NoteVerifier,
   noteSigner,
   openLog,
+  type ReadLogOptions,
   readLog,
 } from '#log/index.ts'
 import { type Audit, type AuditReader, auditOf, auditReader } from './audit.ts'
@@ -52,16 +52,13 @@ export async function openAudit(options: AuditDirectoryOptions): Promise<OpenAud
   }
 }
 
+export interface ReadAuditOptions extends Pick<ReadLogOptions, 'origin' | 'verifiers' | 'remembered'> {
+  readonly directory: string
+  readonly fs?: FileSystem
+}
+
 /** An audit folder, to read: believes what a checkpoint of one of these keys covers. */
-export function readAudit(
-  directory: string,
-  origin: string,
-  verifiers: readonly NoteVerifier[],
-  fs: FileSystem = nodeFileSystem,
-): AuditReader {
+export function readAudit({ directory, fs = nodeFileSystem, ...trust }: ReadAuditOptions): AuditReader {
   const store = directoryTiles(join(directory, 'log'), fs)
-  return auditReader(
-    readLog({ store, origin, verifiers }),
-    new DirectoryObjects(join(directory, 'objects'), fs),
-  )
+  return auditReader(readLog({ store, ...trust }), new DirectoryObjects(join(directory, 'objects'), fs))
 }
