@@ -10,15 +10,15 @@ import type { BrokerConfiguration } from './configuration/types.ts'
 import type { AdminHandlers, BrokerFace } from './face.ts'
 import { identityOf } from './identity.ts'
 import { openNebula } from './nebula/index.ts'
-import { openKeyring, pathIn, readFileIn } from './open-keyring.ts'
+import { pathIn, readFileIn, watchKeyring } from './open-keyring.ts'
 import { openPackages } from './packages/index.ts'
 import { openPki } from './pki/index.ts'
 import { policiesAdministration, recordedRequests, StoredPolicies } from './policies/index.ts'
 import { openStatementTrust, referencesAdministration, StoredReferences } from './references/index.ts'
 import { openPlace, openStores, resourcePlugin } from './resource/index.ts'
 import { MemorySessions, openPostgresSessions, type SessionStore } from './sessions/index.ts'
-import { type Keyring, sealedStore } from './stores/index.ts'
-import { openTokenKeys, tokenKeysAdministration } from './token-keys/index.ts'
+import { type ChangingKeyring, sealedStore } from './stores/index.ts'
+import { openTokenKeys, readTrustedTokens, tokenKeysAdministration } from './token-keys/index.ts'
 import type { Plugin, SecretStore } from './types.ts'
 
 /** Where decisions and readings are written down. */
@@ -70,17 +70,20 @@ export async function openBroker(directory: string, options: OpenBrokerOptions):
   await using stack = new AsyncDisposableStack()
   const configuration = await readBrokerConfiguration(directory, fs)
   const { issuer, resources, nebula: nebulaTerms, pki: pkiTerms } = configuration
-  const keyring = await openKeyring(directory, configuration.keyring, fs)
+  const keyring = await watchKeyring(directory, configuration.keyring, fs)
   const state = await openState(directory, configuration, keyring, fs, stack)
   const tokenSeconds = configuration.tokenSeconds ?? brokerLimits.tokenSeconds
-  const tokenKeys = await openTokenKeys(state, { issuer, tokenMs: tokenSeconds * 1000, now })
+  const others = await readTrustedTokens(configuration.trustedTokens ?? [], (path, most) =>
+    readFileIn(directory, path, most, fs),
+  )
+  const tokenKeys = await openTokenKeys(state, { issuer, tokenMs: tokenSeconds * 1000, others, now })
   const opened = stack.use(await openAudit(await auditPlace(directory, configuration, state, fs)))
   const policies = new StoredPolicies(state)
   const references = new StoredReferences(state)
   const identity = identityOf(configuration.identity)
   const packages = stack.use(await openPackages(configuration.packages ?? [], directory, { state, identity }))
   const stores = stack.use(
-    await openStores(resources, { directory, keyring: () => keyring, fs, given: packages.stores }),
+    await openStores(resources, { directory, keyring, fs, given: packages.stores }),
   )
   const rulesBytes = await readFileIn(directory, configuration.access, limits.accessRulesBytes + 1, fs)
   const rules = parseAccessRules(Buffer.from(rulesBytes).toString())
@@ -138,7 +141,7 @@ export async function openBroker(directory: string, options: OpenBrokerOptions):
 async function openState(
   directory: string,
   { state }: BrokerConfiguration,
-  keyring: Keyring,
+  keyring: ChangingKeyring,
   fs: FileSystem,
   stack: AsyncDisposableStack,
 ): Promise<SecretStore> {
