@@ -237,3 +237,38 @@ test('the policies that Trustee ships run unchanged', { skip: absent }, () => {
     assert.deepEqual([vector.executables, vector.hardware, vector.configuration], expected, name)
   }
 })
+
+const others = join(vectors, '../../as')
+
+test("the policies of Trustee's tests come to what they say", { skip: absent }, () => {
+  const load = (path: string) => readFileSync(join(others, path), 'utf8')
+  const compiled = (path: string): NamedPolicy => ({
+    id: 'default',
+    policy: compileAttestationPolicy([{ path: 'policy.rego', text: load(path) }]),
+  })
+  const bare = one(compiled('coco-as/policy/opa/ear_no_rv_policy_cpu.rego'))
+  assert.deepEqual([bare.vector.executables, bare.vector.hardware, bare.vector.configuration], [3, 2, 2])
+  const debugged = one(
+    compiled('coco-as/policy/opa/ear_no_rv_policy_cpu.rego'),
+    [],
+    verified({ debug: true, launch_digest: false }),
+  )
+  assert.deepEqual(
+    [debugged.vector.executables, debugged.vector.hardware, debugged.vector.configuration],
+    [33, 2, 36],
+  )
+  // Of a time when reference values were data: without them nothing is good, and the policy may bring its own.
+  const old = load('policy/ear_sample.rego')
+  const { vector } = one(compiled('policy/ear_sample.rego'))
+  assert.deepEqual([vector.executables, vector.hardware, vector.configuration], [33, 97, 36])
+  const reference = { launch_digest: ['abcde'], svn: ['1'], major_version: 1, minimum_minor_version: 4 }
+  const files = [
+    { path: 'policy.rego', text: old },
+    { path: 'data.json', text: JSON.stringify({ reference }) },
+  ]
+  const known = one({ id: 'default', policy: compileAttestationPolicy(files) })
+  assert.deepEqual([known.vector.executables, known.vector.hardware], [3, 2])
+  // These yield no trust_claims: what Trustee would find out when the first guest comes.
+  for (const name of ['example-1', 'example-2', 'example-3', 'new_policy'])
+    assert.throws(() => compiled(`coco-as/policy/${name}.rego`), code('POLICY_RULE_MISSING'), name)
+})
