@@ -49,8 +49,8 @@ describe('sessions in PostgreSQL', needs('pg_ctl'), () => {
 
   test('over the limit they are refused, and what has ended makes room', async () => {
     await using sessions = await openPostgresSessions(server.url, { name: 'limit', most: 20, sweepMs: 0 })
-    // A sweep is a statement beside the one that began it.
-    await checkLimit(sessions, 20, () => setTimeout(200))
+    // A sweep is a statement beside the one that began it: what it counts may miss that one.
+    await checkLimit(sessions, 20, { settle: () => setTimeout(100), slack: 4 })
   })
 
   test('any replica removes what has ended, in batches, and nothing of another broker', async () => {

@@ -40,8 +40,10 @@ export async function importBytes(
 }
 
 const resolve: nodeModule.ResolveHookSync = (specifier, context, next) => {
-  if (sources.has(specifier)) return { url: specifier, format: 'module', shortCircuit: true }
-  if (!context.parentURL?.startsWith(scheme)) return next(specifier, context)
+  if (!context.parentURL?.startsWith(scheme)) {
+    if (sources.has(specifier)) return { url: specifier, format: 'module', shortCircuit: true }
+    return next(specifier, context)
+  }
   if (nodeModule.isBuiltin(specifier)) return next(specifier, context)
   throw new Error(`it imports ${specifier.slice(0, 200)}, which is not in the package`)
 }

@@ -171,24 +171,39 @@ export function sessionStoreTests(name: string, { open, runs }: SessionStoreUnde
   })
 }
 
-/** As many as there may be, one more, and room again when they have ended: on any store, from one handle. */
+/**
+ * As many as there may be, more of them, and room again when they have ended.
+ *
+ * @param settle waits for what the store does beside its answers
+ * @param slack how many more it may take than it should
+ */
 export async function checkLimit(
   store: SessionStore,
   most: number,
-  swept: () => Promise<void>,
+  { settle, slack }: { readonly settle: () => Promise<unknown>; readonly slack: number },
 ): Promise<void> {
   const sessions = Array.from({ length: most }, () => sessionAt(at(0)))
   for (const session of sessions) await store.create(session, at(0))
   await store.attest(sessions[0]!.id, 'token', at(1))
-  for (let turn = 0; turn < 3; turn++)
-    await assert.rejects(store.create(sessionAt(at(1)), at(1)), (error) => isFailure(error, 'SESSION_LIMIT'))
-  assert.equal(store.count, most)
+  let refused = 0
+  for (let turn = 0; turn < 10; turn++) {
+    await settle()
+    await store.create(sessionAt(at(1)), at(1)).catch((error: unknown) => {
+      assert.ok(isFailure(error, 'SESSION_LIMIT'), `${error}`)
+      refused++
+    })
+  }
+  assert.ok(refused >= 10 - slack, `${refused} of 10 are refused`)
   // None was pushed out, attested or not.
   for (const { id } of sessions) assert.ok(await store.read(id, at(299)))
-  await swept()
-  // The first asks for room, which may be made beside it.
-  await store.create(sessionAt(at(302)), at(302)).catch(() => undefined)
-  await swept()
-  await store.create(sessionAt(at(302)), at(302))
-  assert.ok(store.count <= 2, `${store.count}`)
+  // Whoever asks first begins to make room, and may still be refused.
+  let isMade = false
+  for (let turn = 0; turn < 50 && !isMade; turn++) {
+    isMade = await store.create(sessionAt(at(302)), at(302)).then(
+      () => true,
+      () => false,
+    )
+    await settle()
+  }
+  assert.ok(isMade)
 }
