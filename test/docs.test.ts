@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { generateHelpTextForAllCommands } from '@stricli/core'
 import { stale } from '../docs/generate.ts'
 import { application } from '../src/cli/app.ts'
@@ -12,6 +13,17 @@ const helps = generateHelpTextForAllCommands(application({ process: nobody, env:
 
 test('docs/commands.md and docs/errors.md are what `npm run docs` writes', () => {
   assert.deepEqual(stale(), [])
+})
+
+test('every code of every room stands in docs/errors.md', async () => {
+  const text = readFileSync('docs/errors.md', 'utf8')
+  const files = globSync('src/**/codes.ts')
+  assert.ok(files.length > 20)
+  for (const file of files) {
+    const { codes } = (await import(pathToFileURL(file).href)) as { codes: object }
+    const missing = Object.keys(codes).filter((code) => !text.includes(`| \`${code}\` |`))
+    assert.deepEqual(missing, [], file)
+  }
 })
 
 test('what the documents link to is there, and tests are called as they say', () => {
