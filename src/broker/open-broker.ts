@@ -82,9 +82,7 @@ export async function openBroker(directory: string, options: OpenBrokerOptions):
   const references = new StoredReferences(state)
   const identity = identityOf(configuration.identity)
   const packages = stack.use(await openPackages(configuration.packages ?? [], directory, { state, identity }))
-  const stores = stack.use(
-    await openStores(resources, { directory, keyring, fs, given: packages.stores }),
-  )
+  const stores = stack.use(await openStores(resources, { directory, keyring, fs, given: packages.stores }))
   const rulesBytes = await readFileIn(directory, configuration.access, limits.accessRulesBytes + 1, fs)
   const rules = parseAccessRules(Buffer.from(rulesBytes).toString())
   const plugins = new Map<string, Plugin>(packages.plugins)
