@@ -88,6 +88,14 @@ describe('policies administered', () => {
     assert.equal((await ask('GET', 'policies/resource')).version, 4)
   })
 
+  test('an attestation policy may have the name of a call', async () => {
+    const { ask } = administered()
+    const files = filesOf('trust_claims := {"hardware": 2}')
+    await ask('PUT', 'policies/attestation/versions', { files })
+    assert.equal((await ask('GET', 'policies/attestation/versions')).version, 1)
+    assert.equal((await ask('GET', 'policies/attestation/versions/versions')).length, 1)
+  })
+
   test("Trustee's own calls", async () => {
     const { ask, book } = administered()
     const text = 'package policy\ndefault allow = true\n'

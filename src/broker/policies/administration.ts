@@ -33,14 +33,16 @@ const trusteeAttestation = Type.Object({
   policy: Type.String(),
 })
 
-/** `policies` of the admin API (docs/broker.md), and Trustee's own calls. */
+/** `policies` of the admin API (docs/broker-policies.md), and Trustee's own calls. */
 export function policiesAdministration(book: PolicyBook, recorded: RecordedRequests): AdminHandlers {
   const policies: AdminHandler = async (request, at, signal) => {
     const { method, query, body, principal } = request
     const path = request.path.slice(1)
     const by = formatPrincipal(principal)
     if (method === 'GET' && path.length === 0) return jsonReply(await listed(book, signal))
-    const action = path.length > 1 ? actions.get(`${method} ${path.at(-1)}`) : undefined
+    // Behind a whole name: an attestation policy may be called `versions`.
+    const nameLength = path[0] === 'resource' ? 1 : 2
+    const action = path.length > nameLength ? actions.get(`${method} ${path.at(-1)}`) : undefined
     const name = policyName(action ? path.slice(0, -1) : path)
     switch (action ?? method) {
       case 'GET':
@@ -110,10 +112,8 @@ function textOf(encoded: string): string {
 
 async function listed(book: PolicyBook, signal: AbortSignal) {
   const names = await book.names(signal)
-  const active = await Promise.all(names.map((name) => book.active(name, signal)))
-  return active.flatMap((policy) =>
-    policy ? [{ name: policy.name, version: policy.version, digest: policy.policy.digest }] : [],
-  )
+  const inForce = await Promise.all(names.map((name) => book.read(name, undefined, signal)))
+  return inForce.map(({ name, version, digest }) => ({ name, version, digest }))
 }
 
 const invalid = (detail: string): Problem => ({ status: 400, variant: 'ParsePolicyError', detail })

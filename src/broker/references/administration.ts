@@ -8,6 +8,7 @@ import { failure as requestFailure } from '../codes.ts'
 import type { AdminHandler, AdminHandlers } from '../face.ts'
 import type { Problem } from '../types.ts'
 import { failure } from './codes.ts'
+import { dateTime } from './date-time.ts'
 import { isStatement, referencesFromStatement, type StatementReferences } from './from-statement.ts'
 import type { StatementTrust } from './statement-rules.ts'
 import type { KnownReference, ReferenceBook } from './types.ts'
@@ -19,7 +20,7 @@ const value = Type.Object(
 )
 
 /**
- * `references` of the admin API (docs/broker.md), and Trustee's `reference-value`.
+ * `references` of the admin API (docs/broker-policies.md), and Trustee's `reference-value`.
  *
  * @param statements whose signed statements are taken; nobody's where it is not said
  */
@@ -88,11 +89,9 @@ const told = ({ name, value, expiration, origin, at }: KnownReference) => ({
   at: at.toISOString(),
 })
 
-const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
-
 function timeIn(text: string): Date {
-  const time = new Date(dateTime.test(text) ? text : Number.NaN)
-  if (!Number.isNaN(time.getTime())) return time
+  const time = dateTime(text)
+  if (time) return time
   throw requestFailure('BROKER_REQUEST_INVALID', '"expires" is not a time (RFC 3339)')
 }
 

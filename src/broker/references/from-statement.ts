@@ -4,6 +4,7 @@ import { isFailure, type Json, jsonAt, limits, parseJson } from '#base/index.ts'
 import { shapeProblems, tell } from '#base/shape/index.ts'
 import { claimedProof, judge, legacyProof, type Proof, type ProofFacts, proofOf } from '#trust/index.ts'
 import { failure } from './codes.ts'
+import { dateTime } from './date-time.ts'
 import { isFrom, referenceValuesType, type StatementRule, type StatementTrust } from './statement-rules.ts'
 
 /** What a statement gave, and who said it by which bytes. */
@@ -142,15 +143,13 @@ function ownText(set: Json | undefined, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
-
 function ownPredicate(predicate: Json): { values: { readonly [name: string]: Json }; expires?: Date } {
   const problems = shapeProblems(predicateSchema, predicate)
   if (problems.length > 0) throw invalid(`the predicate is refused: ${tell(problems)}`)
   const { values, expires } = predicate as Static<typeof predicateSchema>
   if (expires === undefined) return { values }
-  const end = new Date(dateTime.test(expires) ? expires : Number.NaN)
-  if (Number.isNaN(end.getTime())) throw invalid('"expires" of the predicate is not a time (RFC 3339)')
+  const end = dateTime(expires)
+  if (!end) throw invalid('"expires" of the predicate is not a time (RFC 3339)')
   return { values, expires: end }
 }
 

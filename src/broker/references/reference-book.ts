@@ -33,6 +33,12 @@ export interface ReferenceBookOptions {
   readonly mostBytes?: number
 }
 
+interface Read {
+  readonly values: readonly KnownReference[]
+  /** Of the record; undefined where there is none. */
+  readonly revision: string | undefined
+}
+
 const place = 'references/values'
 /** What the record puts around a value. */
 const recordDepth = 4
@@ -43,6 +49,7 @@ export class StoredReferences implements ReferenceBook {
   readonly #most: number
   readonly #mostBytes: number
   readonly #known: Remembered<readonly KnownReference[]>
+  #last: Read = { values: [], revision: undefined }
 
   constructor(
     store: SecretStore,
@@ -116,9 +123,12 @@ export class StoredReferences implements ReferenceBook {
     throw failure('REFERENCES_BUSY', 'others change the reference values all the time')
   }
 
-  async #read(): Promise<{ values: readonly KnownReference[]; revision: string | undefined }> {
+  async #read(): Promise<Read> {
     const stored = await this.#store.read(place)
-    return { values: stored ? parse(stored.value) : [], revision: stored?.revision }
+    const revision = stored?.revision
+    // Read each second, changed each month: what is the same is not parsed again.
+    if (this.#last.revision !== revision) this.#last = { values: stored ? parse(stored.value) : [], revision }
+    return this.#last
   }
 }
 
