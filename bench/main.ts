@@ -13,6 +13,7 @@ import { attestationGroup } from './groups/attestation.ts'
 import { brokerGroup } from './groups/broker.ts'
 import { brokerHttpGroup } from './groups/broker-http.ts'
 import { brokerSessionsGroup } from './groups/broker-sessions.ts'
+import { credentialsGroup } from './groups/credentials.ts'
 import { gateGroup } from './groups/gate.ts'
 import { logGroup } from './groups/log.ts'
 import { packGroup } from './groups/pack.ts'
@@ -59,6 +60,7 @@ try {
     admission: admissionGroup,
     attestation: attestationGroup,
     broker: brokerGroup,
+    credentials: credentialsGroup,
     'broker-sessions': brokerSessionsGroup,
     'broker-http': brokerHttpGroup,
   }
