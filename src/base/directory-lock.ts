@@ -47,7 +47,8 @@ export async function lockDirectory(
     await removeEmpty(fs, own)
   }
   try {
-    await fs.makeDirectory(own)
+    // No lock outlives its holder, so none needs to be durable: that is most of what taking one would cost.
+    await fs.makeDirectory(own, { isPassing: true })
     await (await fs.open(join(own, mine.name), 'exclusive')).close()
     for (let waitedMs = 0; !(await taken(fs, own, lock)); waitedMs += pollMs) {
       signal?.throwIfAborted()

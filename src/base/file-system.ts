@@ -31,8 +31,8 @@ export interface FileSystem {
   stat(path: string): Promise<{ kind: FileEntry['kind']; sizeBytes: number; modifiedMs: number } | undefined>
   /** Entries in byte order of their names; empty where the directory is absent. */
   list(directory: string): Promise<FileEntry[]>
-  /** Makes the directory and its parents, all durable when it resolves. */
-  makeDirectory(path: string): Promise<void>
+  /** Makes the directory and its parents, all durable when it resolves; `isPassing`: a power cut may take it back. */
+  makeDirectory(path: string, options?: { readonly isPassing?: boolean }): Promise<void>
   /** Replaces `to` in one step. */
   rename(from: string, to: string): Promise<void>
   /** Gives the file a second name; fails with errno EEXIST where `to` exists. */

@@ -45,8 +45,12 @@ export const nodeFileSystem: FileSystem = {
       .map((entry): FileEntry => ({ name: entry.name, kind: kindOf(entry) }))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   },
-  async makeDirectory(path) {
+  async makeDirectory(path, { isPassing = false } = {}) {
     const whole = resolve(path)
+    if (isPassing) {
+      await guard(whole, () => fs.mkdir(whole, { recursive: true }))
+      return
+    }
     const known = await identityOf(whole)
     if (known !== undefined && durableDirectories.get(whole) === known) return
     const first = await guard(whole, () => fs.mkdir(whole, { recursive: true }))

@@ -1,6 +1,7 @@
 export { type Audit, type AuditReader, auditOf, auditReader } from './audit/audit.ts'
 export {
   type AuditDirectoryOptions,
+  type FolderAudit,
   type OpenAudit,
   openAudit,
   type ReadAuditOptions,

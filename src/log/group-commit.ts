@@ -41,6 +41,11 @@ export class GroupCommit {
   /** Takes no more entries, and resolves when those that wait are written or refused. */
   async close(): Promise<void> {
     this.#isClosed = true
+    await this.settled()
+  }
+
+  /** Resolves when all entries that wait are written or refused. */
+  async settled(): Promise<void> {
     await this.#running
   }
 

@@ -12,7 +12,7 @@ export {
   parseNoteKey,
   type SigningKey,
 } from './note-key.ts'
-export { type LogIdentity, type OpenLogOptions, openLog } from './open-log.ts'
+export { type FolderLog, type LogIdentity, type OpenLogOptions, openLog } from './open-log.ts'
 export { connectPostgres, type Database } from './postgres-database.ts'
 export { openPostgresLog, type PostgresLogOptions, readPostgresLog } from './postgres-log.ts'
 export { type Tree, verifyConsistency, verifyInclusion } from './proof.ts'

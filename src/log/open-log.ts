@@ -58,19 +58,25 @@ const pendingPath = '.checkpoint.pending'
  * @throws LOG_BUSY, LOG_TILE_INVALID, LOG_ORIGIN_WRONG, LOG_ROLLED_BACK where the checkpoint was taken away, and what
  *   `verifyCheckpoint` throws
  */
-export async function openLog(options: OpenLogOptions): Promise<Log> {
+export async function openLog(options: OpenLogOptions): Promise<FolderLog> {
   const { directory, fs = nodeFileSystem, waitMs = 30_000, signal } = options
   await fs.makeDirectory(directory)
-  const lock = await lockDirectory(fs, directory, { waitMs, signal })
-  if (!lock) throw failure('LOG_BUSY', `another process writes to the log in ${directory}`)
-  const log = new DirectoryLog(options, new DirectoryTiles(directory, fs), lock)
-  try {
-    await log.open()
-    return log
-  } catch (error) {
-    await log[Symbol.asyncDispose]().catch(() => undefined)
-    throw error
+  const lock = async (): Promise<DirectoryLock> => {
+    const held = await lockDirectory(fs, directory, { waitMs, signal })
+    if (!held) throw failure('LOG_BUSY', `another process writes to the log in ${directory}`)
+    return held
   }
+  const log = new DirectoryLog(options, new DirectoryTiles(directory, fs), lock)
+  await log.take()
+  return log
+}
+
+/** A log that can be left to other writers for a while, and gone on with cheaply where none of them came. */
+export interface FolderLog extends Log {
+  /** Lets others write, when what waits to be appended is written; until `take`, an append fails with LOG_CLOSED. */
+  rest(): Promise<void>
+  /** Takes the log again, which must continue what was here. @throws as `openLog`; LOG_FORKED */
+  take(): Promise<void>
 }
 
 /** What the next commit goes on from; the tree may be ahead of the checkpoint where a cosignature is still wanted. */
@@ -80,24 +86,27 @@ interface Head extends LogState {
   readonly tail: readonly Uint8Array[]
 }
 
-class DirectoryLog extends VerifiedReader implements Log {
+class DirectoryLog extends VerifiedReader implements FolderLog {
   readonly #options: LogIdentity
   readonly #store: DirectoryTiles
-  readonly #lock: DirectoryLock
+  readonly #takeLock: () => Promise<DirectoryLock>
   readonly #trust: readonly NoteVerifier[]
   readonly #cache: TileCache = new Map()
-  readonly #group = new GroupCommit((entries) => this.#commit(entries))
+  readonly #group = new GroupCommit((entries) => this.#inTurn(() => this.#commit(entries)))
   readonly #witnessed = new Map<Cosigner, number>()
   #state: LogState | undefined
   /** Undefined after a failure: what is on the disk then has to be looked at again. */
   #head: Head | undefined
   #filled: Tile[] = []
+  /** Undefined while the log rests. */
+  #lock: DirectoryLock | undefined
+  #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(options: LogIdentity, store: DirectoryTiles, lock: DirectoryLock) {
+  constructor(options: LogIdentity, store: DirectoryTiles, lock: () => Promise<DirectoryLock>) {
     super()
     this.#options = options
     this.#store = store
-    this.#lock = lock
+    this.#takeLock = lock
     this.#trust = [noteVerifier(options.signer), ...(options.verifiers ?? [])]
   }
 
@@ -107,11 +116,66 @@ class DirectoryLog extends VerifiedReader implements Log {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#group.close()
-    await this.#prune().finally(() => this.#lock.release())
+    await this.rest()
   }
 
-  async open(): Promise<void> {
-    this.#head = await this.#load()
+  async rest(): Promise<void> {
+    await this.#group.settled()
+    return this.#inTurn(async () => {
+      const lock = this.#lock
+      if (!lock) return
+      try {
+        // Where the lock was lost, another writer may be at these tiles.
+        if (await lock.isHeld()) await this.#prune()
+      } finally {
+        this.#lock = undefined
+        await lock.release()
+      }
+    })
+  }
+
+  take(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#lock) return
+      const lock = await this.#takeLock()
+      try {
+        if (!(await this.#isUnchanged())) this.#head = await this.#reload()
+        this.#lock = lock
+      } catch (error) {
+        await lock.release().catch(() => undefined)
+        throw error
+      }
+    })
+  }
+
+  /** One after the other: commits, and giving the lock to others. */
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(act)
+    this.#turn = done.catch(() => undefined)
+    return done
+  }
+
+  /** Whether the head is still the one that we left. */
+  async #isUnchanged(): Promise<boolean> {
+    if (!this.#head || this.#head.checkpoint.note !== this.#state?.checkpoint.note) return false
+    const note = await readCheckpointNote(this.#store)
+    if (!note || Buffer.from(note).toString() !== this.#head.checkpoint.note) return false
+    return (await this.#store.read(pendingPath, 1)) === undefined
+  }
+
+  async #reload(): Promise<Head> {
+    const old = this.#state
+    // What others cleared away meanwhile is theirs.
+    this.#filled = []
+    try {
+      const head = await this.#load()
+      if (old && this.#state) await assertContinues(this.#state.tree, old.checkpoint)
+      return head
+    } catch (error) {
+      this.#state = old
+      this.#head = undefined
+      throw error
+    }
   }
 
   protected override async newest(): Promise<LogState> {
@@ -123,6 +187,7 @@ class DirectoryLog extends VerifiedReader implements Log {
   }
 
   async #commit(entries: readonly Uint8Array[]): Promise<{ first: number; checkpoint: Checkpoint }> {
+    if (!this.#lock) throw failure('LOG_CLOSED', 'the log rests: others may write to it')
     const head = this.#head ?? (await this.#load())
     // Until it has gone well nobody knows what is on the disk.
     this.#head = undefined
@@ -203,7 +268,7 @@ class DirectoryLog extends VerifiedReader implements Log {
   }
 
   async #assertHeld(): Promise<void> {
-    if (!(await this.#lock.isHeld())) {
+    if (!(await this.#lock?.isHeld())) {
       throw failure('LOG_CLOSED', 'the lock of the log was lost: this process stood still for too long')
     }
   }

@@ -4,6 +4,7 @@ import { type FileSystem, nodeFileSystem } from '#base/index.ts'
 import {
   type Cosigner,
   directoryTiles,
+  type FolderLog,
   formatNoteKey,
   noteSigner,
   openLog,
@@ -32,8 +33,11 @@ export interface OpenAudit extends Audit, AuditReader, AsyncDisposable {
   readonly verifierKey: string
 }
 
+/** An audit folder that can be left to other writers for a while: as `FolderLog` of the log room. */
+export interface FolderAudit extends OpenAudit, Pick<FolderLog, 'rest' | 'take'> {}
+
 /** @throws LOG_BUSY, and what `openLog` throws */
-export async function openAudit(options: AuditDirectoryOptions): Promise<OpenAudit> {
+export async function openAudit(options: AuditDirectoryOptions): Promise<FolderAudit> {
   const { directory, origin, key, cosigners, fs = nodeFileSystem, signal, waitMs } = options
   const signer = noteSigner(origin, key)
   const log = await openLog({
@@ -48,6 +52,8 @@ export async function openAudit(options: AuditDirectoryOptions): Promise<OpenAud
   return {
     ...auditOf(log, new DirectoryObjects(join(directory, 'objects'), fs)),
     verifierKey: formatNoteKey(signer),
+    rest: () => log.rest(),
+    take: () => log.take(),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
   }
 }

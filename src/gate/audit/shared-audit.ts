@@ -1,11 +1,15 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Audit } from './audit.ts'
-import type { OpenAudit } from './audit-directory.ts'
+import type { FolderAudit } from './audit-directory.ts'
 import type { Objects } from './objects.ts'
 import type { AuditRecord } from './record.ts'
 
+/** Those who wait for a lock look at it every 10 ms. */
+const othersMs = 15
+
 export interface SharedAuditOptions {
   /** Opens the folder for writing; waits its turn where somebody else writes. */
-  readonly open: () => Promise<OpenAudit>
+  readonly open: () => Promise<FolderAudit>
   readonly objects: Objects
   /** Lets others write after so long without an entry; 500 ms where it is not said. */
   readonly idleMs?: number
@@ -15,12 +19,15 @@ export interface SharedAuditOptions {
 
 /**
  * An audit folder for a process that lives long beside others that write to the same one: it takes the log only while
- * it has entries for it, and never for longer than one turn.
+ * it has entries for it, and never for longer than one turn. Where nobody else wrote meanwhile, to take it again costs
+ * a lock and a look at the checkpoint.
  */
 export class SharedAudit implements Audit, AsyncDisposable {
   readonly objects: Objects
   readonly #options: SharedAuditOptions
-  #opened: Promise<OpenAudit> | undefined
+  #opened: Promise<FolderAudit> | undefined
+  /** Left to others for now. */
+  #resting: FolderAudit | undefined
   #closing: Promise<void> = Promise.resolve()
   #appending = 0
   #since = 0
@@ -35,7 +42,7 @@ export class SharedAudit implements Audit, AsyncDisposable {
     const { turnMs = 3000 } = this.#options
     // Those who come after the turn is over wait for the next one, so that it ends.
     while (this.#opened && performance.now() - this.#since > turnMs) await this.#finished()
-    this.#opened ??= this.#open()
+    this.#opened ??= this.#take()
     this.#appending++
     clearTimeout(this.#timer)
     try {
@@ -53,13 +60,16 @@ export class SharedAudit implements Audit, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer)
     await this.#close()
+    await this.#resting?.[Symbol.asyncDispose]()
   }
 
-  async #open(): Promise<OpenAudit> {
+  async #take(): Promise<FolderAudit> {
     await this.#closing
-    const opened = await this.#options.open()
+    // What cannot be taken again stays here: a log that was set back is refused as long as this process lives.
+    if (this.#resting) await this.#resting.take()
+    else this.#resting = await this.#options.open()
     this.#since = performance.now()
-    return opened
+    return this.#resting
   }
 
   #rest(): void {
@@ -77,11 +87,18 @@ export class SharedAudit implements Audit, AsyncDisposable {
   }
 
   #close(): Promise<void> {
+    const { turnMs = 3000 } = this.#options
     const opened = this.#opened
     if (!opened || this.#appending > 0) return this.#closing
     this.#opened = undefined
+    const isTurnOver = performance.now() - this.#since > turnMs
     // An opening that failed was told to whoever waited for it.
-    this.#closing = opened.then((audit) => audit[Symbol.asyncDispose]()).catch(() => undefined)
+    this.#closing = opened
+      .then(async (audit) => {
+        await audit.rest()
+        if (isTurnOver) await delay(othersMs)
+      })
+      .catch(() => undefined)
     return this.#closing
   }
 }
