@@ -19,6 +19,8 @@ export {
 } from './client/guest-client.ts'
 export { codes } from './codes.ts'
 export { type ParsedInitData, parseInitData } from './init-data/parse-init-data.ts'
+export { parseToml } from './init-data/toml.ts'
+export { NotToml } from './init-data/toml-reader.ts'
 export type { JsonObject } from './members.ts'
 export * from './messages/index.ts'
 export {

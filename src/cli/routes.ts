@@ -7,6 +7,7 @@ import { attestations } from './commands/attestations.ts'
 import { audit } from './commands/audit.ts'
 import { brokerCheck } from './commands/broker-check.ts'
 import { brokerClient } from './commands/broker-client.ts'
+import { brokerImport } from './commands/broker-import.ts'
 import { brokerInit } from './commands/broker-init.ts'
 import { brokerLeases } from './commands/broker-leases.ts'
 import { brokerPolicy } from './commands/broker-policy.ts'
@@ -76,7 +77,16 @@ const trustRoot = buildRouteMap<'import' | 'show' | 'update' | 'pack', Context>(
 })
 
 const broker = buildRouteMap<
-  'init' | 'serve' | 'resource' | 'policy' | 'reference' | 'client' | 'leases' | 'rotate' | 'check',
+  | 'init'
+  | 'serve'
+  | 'resource'
+  | 'policy'
+  | 'reference'
+  | 'client'
+  | 'leases'
+  | 'rotate'
+  | 'check'
+  | 'import',
   Context
 >({
   routes: {
@@ -89,6 +99,7 @@ const broker = buildRouteMap<
     leases: brokerLeases,
     rotate: brokerRotate,
     check: brokerCheck,
+    import: brokerImport,
   },
   docs: { brief: 'Release secrets to attested guests' },
 })

@@ -1,0 +1,100 @@
+import { dirname, join, resolve } from 'node:path'
+import { isFailure, nodeFileSystem, policyLimits, secretLimits } from '#base/index.ts'
+import { type ImportNote, type ImportPlan, importBroker, planImport } from '#broker/index.ts'
+import { type BrokerAdmin, openBrokerAdmin } from '../broker/admin.ts'
+import { makeBroker } from '../broker/make-broker.ts'
+import type { BrokerImportFlags } from '../commands/broker-import.ts'
+import type { Context } from '../context.ts'
+import { readWhole } from '../files.ts'
+import { openSession } from '../session.ts'
+import { count, oneLine, print } from '../shell/print.ts'
+
+export async function run(
+  this: Context,
+  flags: BrokerImportFlags,
+  file: string,
+  folder: string,
+): Promise<void> {
+  await using session = await openSession(this, flags)
+  const source = resolve(this.cwd, file)
+  const directory = resolve(this.cwd, folder)
+  const text = Buffer.from(await readWhole(source, secretLimits.configurationBytes)).toString()
+  const plan = planImport(text, dirname(source))
+  const made = await makeBroker(this, flags, directory, (terms) => importBroker(directory, plan, terms))
+  await using broker = await openBrokerAdmin(this, session, { broker: directory })
+  const notes: ImportNote[] = [...plan.notes]
+  const policies = await putPolicies(broker, plan, notes)
+  const resources = await putResources(broker, plan, notes)
+  print(this, session.format, { ...made, notes, policies, resources }, () =>
+    [
+      `a key broker in ${folder}, owned by ${made.owner}`,
+      ...notes.map(({ from, to, why }) =>
+        oneLine(
+          to === undefined
+            ? `  not taken: ${from}: ${why}`
+            : `  ${from} -> ${to}${why === undefined ? '' : ` (${why})`}`,
+        ),
+      ),
+      `${count(policies.length, 'policy').replace(/policys$/, 'policies')}, ${count(resources.length, 'resource')}`,
+    ].join('\n'),
+  )
+}
+
+async function putPolicies(
+  broker: BrokerAdmin,
+  { policies, policyFolders }: ImportPlan,
+  notes: ImportNote[],
+): Promise<string[]> {
+  const found: { name: string; path: string }[] = [...policies]
+  for (const folder of policyFolders)
+    for (const path of await filesIn(folder, notes))
+      if (path.endsWith('.rego'))
+        found.push({ name: `attestation/${path.slice(0, -5)}`, path: join(folder, path) })
+  const put: string[] = []
+  for (const { name, path } of found)
+    await attempt(notes, path, async () => {
+      const text = Buffer.from(await readWhole(path, policyLimits.bytes)).toString()
+      const body = Buffer.from(JSON.stringify({ files: [{ path: `${name.split('/').at(-1)}.rego`, text }] }))
+      await broker.ask({ api: 'admin', method: 'PUT', path: ['policies', ...name.split('/')], body })
+      put.push(name)
+    })
+  return put
+}
+
+/** A LocalFs repository: REPOSITORY/TYPE/TAG. */
+async function putResources(
+  broker: BrokerAdmin,
+  { resourceFolders }: ImportPlan,
+  notes: ImportNote[],
+): Promise<string[]> {
+  const put: string[] = []
+  for (const folder of resourceFolders)
+    for (const repository of await filesIn(folder, notes))
+      for (const type of await filesIn(join(folder, repository), notes))
+        for (const tag of await filesIn(join(folder, repository, type), notes))
+          await attempt(notes, join(folder, repository, type, tag), async () => {
+            const body = await readWhole(join(folder, repository, type, tag), secretLimits.valueBytes)
+            const path = ['resource', repository, type, tag]
+            await broker.ask({ api: 'kbs', method: 'POST', path, body })
+            body.fill(0)
+            put.push(path.slice(1).join('/'))
+          })
+  return put
+}
+
+async function filesIn(folder: string, notes: ImportNote[]): Promise<string[]> {
+  const there = await nodeFileSystem.stat(folder)
+  if (there?.kind === 'directory') return (await nodeFileSystem.list(folder)).map(({ name }) => name)
+  notes.push({ from: folder, why: there ? 'it is no folder' : 'it is not there' })
+  return []
+}
+
+/** One that cannot be taken over is told, and the others are taken all the same. */
+async function attempt(notes: ImportNote[], from: string, step: () => Promise<void>): Promise<void> {
+  try {
+    await step()
+  } catch (error) {
+    if (!isFailure(error)) throw error
+    notes.push({ from, why: error.message })
+  }
+}
