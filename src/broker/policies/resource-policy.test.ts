@@ -130,6 +130,19 @@ reasons contains 5
     ])
   })
 
+  test('it may say until when, and all of it sees what is asked', () => {
+    const said = (text: string) =>
+      ask([rego(`package policy\nimport rego.v1\nallow := true\n${text}`)], { to: '2027-01-01T00:00:00Z' })
+    const end = new Date('2027-01-01T00:00:00Z')
+    assert.deepEqual(said('valid_until := input.to').validUntil, end)
+    const both = said('valid_until := input.to if data.plugin == "resource"\nreasons := [data.plugin]')
+    assert.deepEqual([both.validUntil, both.reasons[0]?.message, both.allowed], [end, 'resource', true])
+    assert.equal(said('valid_until := input.to if data.plugin == "other"').validUntil, undefined)
+    const nonsense = said('valid_until := "soon"')
+    assert.deepEqual([nonsense.allowed, nonsense.reasons[0]?.code], [false, 'POLICY_RESULT_INVALID'])
+    assert.deepEqual(said('# reasons, valid_until').reasons, [])
+  })
+
   test('it may read the clock: the moment of the question', () => {
     const text = 'package policy\nimport rego.v1\nallow if time.now_ns() < 1795262400000000000'
     const policy = compileBrokerPolicy('resource', [rego(text)])
