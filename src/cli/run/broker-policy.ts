@@ -77,7 +77,7 @@ export async function tryOut(
   await using broker = await openBrokerAdmin(this, session, flags)
   const path = ['policies', ...name.split('/'), 'try']
   const tried = jsonIn<TriedPolicy>(await broker.ask({ api: 'admin', method: 'POST', path, body }))
-  const { changes, newlyAllowed, newlyDenied, different } = tried
+  const { changes, newlyAllowed, newlyDenied, different, failed } = tried
   print(this, session.format, tried, () =>
     [
       ...changes.map(
@@ -85,6 +85,7 @@ export async function tryOut(
           `${change}  entry ${entry}: ${principal} ${resource}${reasons.length > 0 ? ` (${reasons.join('; ')})` : ''}`,
       ),
       `${count(tried.tried, 'request')} tried: ${tried.same} the same, ${newlyAllowed} newly allowed, ${newlyDenied} newly denied, ${different} different`,
+      ...(failed > 0 ? [`the policy failed in ${failed} of them`] : []),
     ].join('\n'),
   )
 }
