@@ -1,5 +1,5 @@
 import { isFailure, type Json } from '#base/index.ts'
-import type { Digest } from '#oci/index.ts'
+import { type Digest, isObject } from '#oci/index.ts'
 import { compilePolicy, decide, type Policy, type PolicyFile } from '#policy/index.ts'
 import {
   type Proof,
@@ -8,6 +8,7 @@ import {
   type TrustMaterial,
   unreadableProof,
 } from '#trust/index.ts'
+import { failure } from '../codes.ts'
 import { decideQuestion, decisionFacts, type JudgedQuestion, seenBy } from '../decide-question.ts'
 import { recordedDecision, recordedInput } from '../evaluation/evaluation-record.ts'
 import { judgeSubject } from '../evidence.ts'
@@ -88,10 +89,9 @@ class Replaying {
   /** What a policy said of something that is no content: its whole input is in the record. */
   async #evaluate(record: EvaluationRecord): Promise<Difference[]> {
     const read = (digest: Digest) => this.#read(digest)
-    const policy = await remember(this.#policies, record.policy, async () => {
-      const stored = (await read(record.policy)) as unknown as StoredPolicy
-      return compilePolicy(stored.files, stored)
-    })
+    const policy = await remember(this.#policies, record.policy, async () =>
+      compileStored(await read(record.policy)),
+    )
     const input = await recordedInput(record, read)
     const decided = decisionFacts(decide(policy, { ...input }, new Date(record.at)))
     return sameJson(decided, await recordedDecision(record, read)) ? [] : [differenceOf(decided, record)]
@@ -156,9 +156,8 @@ class Replaying {
 
   #rulesOf({ policy, trust }: DecisionRecord): Promise<PreparedRules> {
     return remember(this.#rules, `${policy} ${trust}`, async () => {
-      const stored = (await this.#read(policy)) as unknown as StoredPolicy
       const material = (await this.#read(trust)) as unknown as TrustMaterial
-      return prepareRules({ policy: compilePolicy(stored.files, stored), material })
+      return prepareRules({ policy: compileStored(await this.#read(policy)), material })
     })
   }
 
@@ -210,6 +209,17 @@ async function storedSubject(subject: RecordedSubject, recorded: SubjectEvidence
 
 type StoredPolicy = Pick<Policy, 'data' | 'rule' | 'ignores' | 'predicates'> & {
   readonly files: readonly PolicyFile[]
+}
+
+/** @throws RECORD_INVALID where this is no policy, and what `compilePolicy` throws */
+function compileStored(stored: Json): Policy {
+  const files = isObject(stored) ? stored.files : undefined
+  const isFile = (file: Json) =>
+    isObject(file) && typeof file.path === 'string' && typeof file.text === 'string'
+  if (!Array.isArray(files) || !files.every(isFile))
+    throw failure('RECORD_INVALID', 'what the record names as its policy is none')
+  const policy = stored as unknown as StoredPolicy
+  return compilePolicy(policy.files, policy)
 }
 
 function remember<K, V>(map: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {

@@ -1,6 +1,7 @@
-import type { Digest } from '#oci/index.ts'
+import { jsonAt } from '#base/index.ts'
+import { type Digest, isObject } from '#oci/index.ts'
 import type { Reason } from '#policy/index.ts'
-import type { AuditRecord, RecordedPrincipal } from '../audit/record.ts'
+import type { AuditRecord, EvaluationRecord, RecordedPrincipal } from '../audit/record.ts'
 
 /** Where a record stands, and who exports it. */
 export interface EntryPlace {
@@ -11,7 +12,7 @@ export interface EntryPlace {
   readonly version: string
 }
 
-/** One record as every export tells it: what is the same for decisions, accesses and receipts. */
+/** One record as every export tells it: what is the same for decisions, accesses, receipts and evaluations. */
 export interface AuditEvent {
   /** RFC 3339 in UTC with milliseconds. */
   readonly at: string
@@ -78,6 +79,7 @@ export function auditEvent(record: AuditRecord): AuditEvent {
       details: {
         policy,
         policyName,
+        ...trustClaimsOf(record),
         ...(record.validUntil !== undefined && { validUntil: record.validUntil }),
       },
       title: purpose === 'release' ? `key release ${allowed ? 'allowed' : 'denied'}` : 'evidence appraised',
@@ -100,6 +102,14 @@ export function auditEvent(record: AuditRecord): AuditEvent {
     },
     title: `content ${action}`,
   }
+}
+
+/** What an appraisal thinks of the evidence (AR4SI section 2.3): a yes says only that there is one. */
+function trustClaimsOf({ purpose, decision }: EvaluationRecord): { trustClaims?: string } {
+  const claims = purpose === 'appraisal' && decision ? jsonAt(decision, '/outputs/trust_claims') : undefined
+  if (!isObject(claims)) return {}
+  const told = Object.entries(claims).filter(([, value]) => typeof value === 'number')
+  return told.length === 0 ? {} : { trustClaims: told.map(([name, value]) => `${name}=${value}`).join(' ') }
 }
 
 /** Who acts, as one text. */

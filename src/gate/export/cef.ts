@@ -6,7 +6,7 @@ export function toCef(record: AuditRecord, { log, index, version }: EntryPlace):
   const event = auditEvent(record)
   const severity = event.allowed ? 2 : 6
   const header = ['Sealift', 'sealift', version, `${event.type}.${event.operation}`, event.title]
-  const { policy, trust, environment, roles } = event.details
+  const { policy, trust, environment, roles, policyName, trustClaims } = event.details
   const contents = event.contents.map(({ name, digest }) => (digest ? `${name} ${digest}` : name)).join(' ')
   // Names and lengths are those of the CEF extension dictionary.
   const extension: [string, string | undefined, number][] = [
@@ -23,7 +23,8 @@ export function toCef(record: AuditRecord, { log, index, version }: EntryPlace):
     ...labelled(2, 'contents', contents),
     ...labelled(3, 'environment', environment),
     ...labelled(4, 'policy', policy),
-    ...labelled(5, 'trust', trust),
+    ...labelled(5, 'trust', trust ?? trustClaims),
+    ...labelled(6, 'policyName', policyName),
   ]
   const fields = extension.flatMap(([key, value, most]) =>
     value === undefined ? [] : [`${key}=${extensionValue(shortened(value, most))}`],

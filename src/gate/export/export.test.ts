@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { canonicalJson } from '#base/index.ts'
 import { digestOf } from '#oci/index.ts'
-import type { AuditRecord, DecisionRecord } from '../audit/record.ts'
+import type { AuditRecord, DecisionRecord, EvaluationRecord } from '../audit/record.ts'
 import { toCef } from './cef.ts'
 import { toOcsf } from './ocsf.ts'
 import { frameSyslog, toSyslog } from './syslog.ts'
@@ -98,6 +98,56 @@ test('OCSF: every attribute that API Activity requires, and the class’s own ar
     },
   ])
   assert.equal(toOcsf(access, place).status_id, 1)
+})
+
+const evaluation: EvaluationRecord = {
+  type: 'evaluation',
+  at: decision.at,
+  purpose: 'release',
+  principal: { kind: 'guest', name: 'spiffe://lab/web' },
+  resource: 'resource/default/key/one',
+  policyName: 'resource@3',
+  policy: digest,
+  input: { claims: null },
+  allowed: false,
+  reasons: [{ code: 'NOT_AFFIRMING', message: 'the hardware is not known' }],
+  decision: { allowed: false, reasons: [], outputs: null },
+}
+const appraisal: EvaluationRecord = {
+  ...evaluation,
+  purpose: 'appraisal',
+  resource: 'attestation/default_cpu',
+  policyName: 'attestation/default_cpu',
+  allowed: true,
+  reasons: [],
+  decision: { allowed: true, reasons: [], outputs: { trust_claims: { hardware: 97, executables: 3 } } },
+}
+
+test('a secret that was asked for is API activity, evidence that was appraised is authentication', () => {
+  const release = toOcsf(evaluation, place)
+  assert.deepEqual([release.class_uid, release.type_uid, release.status_id], [6003, 600_399, 2])
+  assert.deepEqual(release.resources, [{ name: 'resource/default/key/one', type: 'Secret' }])
+  const event = toOcsf(appraisal, place)
+  assert.deepEqual([event.class_uid, event.category_uid, event.type_uid], [3002, 3, 300_299])
+  // What the class requires (OCSF 1.6.0, authentication), `service` or `dst_endpoint` among it.
+  const required = ['activity_id', 'metadata', 'severity_id', 'time', 'user', 'service']
+  for (const name of required) assert.ok(event[name] !== undefined, name)
+  for (const name of ['api', 'resources']) assert.equal(event[name], undefined, `${name} is of another class`)
+  assert.equal((event.unmapped as { trustClaims: string }).trustClaims, 'hardware=97 executables=3')
+  canonicalJson(event)
+})
+
+test('what policies say of evidence and secrets is told in CEF and syslog', () => {
+  const { header, extension } = readCef(toCef(evaluation, place))
+  assert.equal(header[4], 'evaluation.release')
+  assert.equal(extension.get('suser'), 'guest:spiffe://lab/web')
+  assert.equal(extension.get('outcome'), 'failure')
+  assert.equal(extension.get('cs6'), 'resource@3')
+  assert.equal(readCef(toCef(appraisal, place)).extension.get('cs5'), 'hardware=97 executables=3')
+  const { parameters } = readSyslog(toSyslog(evaluation, { ...place, ...host }))
+  assert.equal(parameters.get('content'), 'resource/default/key/one')
+  assert.equal(parameters.get('policyName'), 'resource@3')
+  assert.equal(parameters.get('reasons'), 'NOT_AFFIRMING')
 })
 
 /** What a reader of CEF makes of a line: seven header fields, and the extension by its unescaped `=`. */

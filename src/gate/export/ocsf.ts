@@ -4,16 +4,38 @@ import type { AuditRecord } from '../audit/record.ts'
 import { auditEvent, type EntryPlace } from './audit-event.ts'
 
 const ocsfVersion = '1.6.0'
-/** API Activity, of the category Application Activity; what Sealift does is none of create, read, update, delete. */
-const classUid = 6003
+/** What Sealift does is none of create, read, update, delete, and no logon with a ticket. */
 const otherActivity = 99
+const classes = {
+  /** Of the category Application Activity: decisions, readings, receipts, and secrets that guests ask for. */
+  api: { category: 6, categoryName: 'Application Activity', uid: 6003, name: 'API Activity' },
+  /** Of the category Identity & Access Management: evidence is a guest's way to say who it is, and gets it a token. */
+  authentication: {
+    category: 3,
+    categoryName: 'Identity & Access Management',
+    uid: 3002,
+    name: 'Authentication',
+  },
+} as const
 /** `fingerprint.algorithm_id`. */
 const algorithmIds = { sha256: 3, sha384: 99, sha512: 4 } as const
 
-/** An entry of the audit log as an OCSF event, class API Activity (schema.ocsf.io, 1.6.0), to be written as JSON. */
+/**
+ * An entry of the audit log as an OCSF event (schema.ocsf.io, 1.6.0), to be written as JSON: of the class
+ * Authentication where evidence was appraised, else of the class API Activity.
+ */
 export function toOcsf(record: AuditRecord, { log, index, version }: EntryPlace): { [key: string]: Json } {
   const event = auditEvent(record)
   const { principal, allowed, reasons, details } = event
+  const isAppraisal = record.type === 'evaluation' && record.purpose === 'appraisal'
+  const of = isAppraisal ? classes.authentication : classes.api
+  const user = {
+    ...(principal.name !== '' && { name: principal.name }),
+    uid: `${principal.kind}:${principal.name}`,
+    type_id: 99,
+    type: principal.kind,
+    ...(principal.groups && { groups: principal.groups.map((name) => ({ name })) }),
+  }
   const outcome = allowed
     ? {
         status_id: 1,
@@ -34,12 +56,12 @@ export function toOcsf(record: AuditRecord, { log, index, version }: EntryPlace)
   return {
     activity_id: otherActivity,
     activity_name: event.operation,
-    category_uid: 6,
-    category_name: 'Application Activity',
-    class_uid: classUid,
-    class_name: 'API Activity',
-    type_uid: classUid * 100 + otherActivity,
-    type_name: 'API Activity: Other',
+    category_uid: of.category,
+    category_name: of.categoryName,
+    class_uid: of.uid,
+    class_name: of.name,
+    type_uid: of.uid * 100 + otherActivity,
+    type_name: `${of.name}: Other`,
     severity_id: allowed ? 1 : 3,
     severity: allowed ? 'Informational' : 'Medium',
     time: Date.parse(event.at),
@@ -58,23 +80,24 @@ export function toOcsf(record: AuditRecord, { log, index, version }: EntryPlace)
       log_name: log,
       sequence: index,
     },
-    actor: {
-      user: {
-        ...(principal.name !== '' && { name: principal.name }),
-        uid: `${principal.kind}:${principal.name}`,
-        type_id: 99,
-        type: principal.kind,
-        ...(principal.groups && { groups: principal.groups.map((name) => ({ name })) }),
-      },
-    },
-    api: { operation: event.operation, service: { name: 'sealift' } },
-    // The log knows who asked, not from which address.
-    src_endpoint: { name: 'unknown' },
-    resources: event.contents.map(({ name, digest }) => ({
-      name,
-      type: 'OCI content',
-      ...(digest && { uid: digest, data: { hashes: [fingerprint(digest)] } }),
-    })),
+    actor: { user },
+    ...(isAppraisal
+      ? {
+          user,
+          service: { name: 'sealift' },
+          auth_protocol_id: 99,
+          auth_protocol: 'Remote attestation',
+        }
+      : {
+          api: { operation: event.operation, service: { name: 'sealift' } },
+          // The log knows who asked, not from which address.
+          src_endpoint: { name: 'unknown' },
+          resources: event.contents.map(({ name, digest }) => ({
+            name,
+            type: record.type === 'evaluation' ? 'Secret' : 'OCI content',
+            ...(digest && { uid: digest, data: { hashes: [fingerprint(digest)] } }),
+          })),
+        }),
     ...(details.policy !== undefined && { policy: { uid: details.policy, is_applied: true } }),
     unmapped: {
       ...details,
