@@ -116,7 +116,7 @@ async function listed(book: PolicyBook, signal: AbortSignal) {
   return inForce.map(({ name, version, digest }) => ({ name, version, digest }))
 }
 
-const invalid = (detail: string): Problem => ({ status: 400, variant: 'ParsePolicyError', detail })
+const invalid = (detail: string): Problem => ({ status: 400, variant: 'PolicyEngineError', detail })
 const problems = {
   POLICY_NAME_INVALID: invalid('no name of a policy'),
   POLICY_PACKAGE_RESERVED: invalid('the policy does not compile'),
@@ -127,6 +127,6 @@ const problems = {
   POLICY_TOO_LARGE: invalid('the policy does not compile'),
   POLICY_EMPTY: invalid('the policy does not compile'),
   POLICY_NOT_FOUND: { status: 404, variant: 'PluginInternalError', detail: 'no such policy' },
-  SECRET_VALUE_TOO_LARGE: { status: 413, variant: 'ParsePolicyError', detail: 'the policy is too large' },
+  SECRET_VALUE_TOO_LARGE: { status: 413, variant: 'PolicyEngineError', detail: 'the policy is too large' },
   POLICY_BUSY: { status: 503, variant: 'PluginInternalError', detail: 'busy: ask again' },
 } satisfies AdminHandlers['problems']
