@@ -350,6 +350,8 @@ export const secretLimits = {
   /** Most parameters of a query, and the longest of them and of a fact, in UTF-16 units. */
   queryParameters: 64,
   textLength: 1024,
+  /** Largest file with all resources of Trustee's, where it keeps them in one. */
+  importedBytes: 64 * 1024 * 1024,
 } as const
 
 /** The same names with any numbers. */

@@ -10,7 +10,7 @@ const plan = (text: string) => planImport(text, '/etc/kbs')
 const toldOf = (text: string, from: string) => plan(text).notes.find((note) => note.from === from)
 
 test('what has its like here is taken over', () => {
-  const { members, policies, resourceFolders, policyFolders, admins, issuer, listen, notes } = plan(`
+  const { members, policies, resources, policyFolders, admins, issuer, listen, notes } = plan(`
     [http_server]
     sockets = ["0.0.0.0:8080"]
     private_key = "/etc/kbs.key"
@@ -40,7 +40,10 @@ test('what has its like here is taken over', () => {
   assert.deepEqual([issuer, listen], ['https://kbs.example', '0.0.0.0:8080'])
   assert.deepEqual(admins, [{ principal: 'user:trustee-admin', publicKey: '/etc/kbs/admin.pub' }])
   assert.deepEqual(policies, [{ name: 'resource', path: '/etc/kbs/policy.rego' }])
-  assert.deepEqual([policyFolders, resourceFolders], [['/opt/policies'], ['/etc/kbs/repository']])
+  assert.deepEqual(
+    [policyFolders, resources],
+    [['/opt/policies'], [{ kind: 'tree', path: '/etc/kbs/repository' }]],
+  )
   assert.deepEqual(
     notes.filter(({ to }) => to === undefined),
     [],

@@ -28,8 +28,13 @@ export interface ImportPlan {
   readonly policies: readonly { readonly name: 'resource'; readonly path: string }[]
   /** Folders with attestation policies: ID.rego. */
   readonly policyFolders: readonly string[]
-  /** Folders with resources: REPOSITORY/TYPE/TAG. */
-  readonly resourceFolders: readonly string[]
+  readonly resources: readonly ResourceSource[]
+}
+
+/** Where resources lie: folders REPOSITORY/TYPE/TAG, one folder with keys as names, or a file of keys and values. */
+export interface ResourceSource {
+  readonly kind: 'tree' | 'folder' | 'json'
+  readonly path: string
 }
 
 /** A plan while it is made. */
@@ -42,7 +47,7 @@ export class Draft {
   readonly admins: { readonly principal: string; readonly publicKey: string }[] = []
   readonly policies: { readonly name: 'resource'; readonly path: string }[] = []
   readonly policyFolders: string[] = []
-  readonly resourceFolders: string[] = []
+  readonly resources: ResourceSource[] = []
 
   constructor(document: Json, base: string) {
     this.document = document
@@ -104,9 +109,9 @@ export function planImport(text: string, base: string): ImportPlan {
   planPolicies(draft)
   planPlugins(draft)
   draft.tellTheRest()
-  const { notes, members, admins, policies, policyFolders, resourceFolders } = draft
+  const { notes, members, admins, policies, policyFolders, resources } = draft
   return {
-    ...{ notes, members, admins, policies, policyFolders, resourceFolders },
+    ...{ notes, members, admins, policies, policyFolders, resources },
     ...(issuer !== undefined && { issuer }),
     ...(listen !== undefined && { listen }),
   }

@@ -18,10 +18,10 @@ function planPlugin(
   const kind = typeof type === 'string' ? type : other.storage_backend_type
   if (name === 'resource') {
     if (kind === 'LocalFs' || (kind === undefined && typeof dir_path === 'string')) {
-      draft.resourceFolders.push(draft.pathOf(typeof dir_path === 'string' ? dir_path : defaultRepository))
+      const folder = typeof dir_path === 'string' ? dir_path : defaultRepository
+      draft.resources.push({ kind: 'tree', path: draft.pathOf(folder) })
       draft.did(from, 'resources.stores.main', 'its resources are copied, sealed')
-    } else if (kind === 'kvstorage')
-      draft.did(from, 'resources.stores.main', 'what lies in its storage backend is not copied')
+    } else if (kind === 'kvstorage') draft.did(from, 'resources.stores.main', 'see storage_backend')
     else
       draft.cannot(
         from,
@@ -49,17 +49,32 @@ function planSessions(draft: Draft): void {
   else draft.cannot('session_storage_type', 'sessions are in memory, or in PostgreSQL beside the state')
 }
 
+/** What Trustee calls the part of its storage with resources in it. */
+const resourceNamespace = 'repository'
+
 function planStorage(draft: Draft): void {
-  const kind = draft.textAt('storage_backend.storage_type')
+  const from = 'storage_backend.storage_type'
+  const kind = draft.textAt(from)?.toLowerCase().replaceAll('_', '')
+  const backends = 'storage_backend.backends'
   if (kind === undefined) return
-  if (kind.toLowerCase() === 'memory')
-    draft.did('storage_backend.storage_type', 'state', 'kept in a file here')
-  else
+  if (kind === 'memory') draft.did(from, 'state', 'kept in a file here')
+  else if (kind === 'localfs') {
+    const folder = draft.textAt(`${backends}.local_fs.dir_path`) ?? `${defaultStorage}/local_fs`
+    draft.resources.push({ kind: 'folder', path: draft.pathOf(`${folder}/${resourceNamespace}`) })
+    draft.did(from, 'resources.stores.main', onlyResources)
+    draft.did(`${backends}.local_fs.dir_path`, 'resources.stores.main')
+  } else if (kind === 'localjson') {
+    const folder = draft.textAt(`${backends}.local_json.file_dir_path`) ?? `${defaultStorage}/local_json`
+    draft.resources.push({ kind: 'json', path: draft.pathOf(`${folder}/${resourceNamespace}`) })
+    draft.did(from, 'resources.stores.main', onlyResources)
+    draft.did(`${backends}.local_json.file_dir_path`, 'resources.stores.main')
+  } else
     draft.cannot(
-      'storage_backend.storage_type',
+      from,
       `what lies in ${kind} is not copied: bring resources with \`broker resource put\`, policies with \`broker policy set\``,
     )
-  // Where it lies says nothing more.
-  if (draft.at('storage_backend.backends') !== undefined)
-    draft.cannot('storage_backend.backends', 'the state is in state.sqlite; see storage_type')
 }
+
+const defaultStorage = '/opt/confidential-containers/storage'
+const onlyResources =
+  'resources are copied; bring policies and reference values with `broker policy set`, `broker reference import`'

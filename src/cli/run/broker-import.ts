@@ -1,8 +1,15 @@
 import { dirname, join, resolve } from 'node:path'
-import { isFailure, nodeFileSystem, policyLimits, secretLimits } from '#base/index.ts'
-import { type ImportNote, type ImportPlan, importBroker, planImport } from '#broker/index.ts'
+import { isFailure, nodeFileSystem, parseJson, policyLimits, secretLimits } from '#base/index.ts'
+import {
+  type ImportNote,
+  type ImportPlan,
+  importBroker,
+  planImport,
+  type ResourceSource,
+} from '#broker/index.ts'
 import { type BrokerAdmin, openBrokerAdmin } from '../broker/admin.ts'
 import { makeBroker } from '../broker/make-broker.ts'
+import { failure } from '../codes.ts'
 import type { BrokerImportFlags } from '../commands/broker-import.ts'
 import type { Context } from '../context.ts'
 import { readWhole } from '../files.ts'
@@ -61,25 +68,57 @@ async function putPolicies(
   return put
 }
 
-/** A LocalFs repository: REPOSITORY/TYPE/TAG. */
+/** Names and values as they lie there; a name need not be one of a resource. */
+type Found = readonly [names: readonly string[], read: () => Promise<Uint8Array>]
+
 async function putResources(
   broker: BrokerAdmin,
-  { resourceFolders }: ImportPlan,
+  { resources }: ImportPlan,
   notes: ImportNote[],
 ): Promise<string[]> {
   const put: string[] = []
-  for (const folder of resourceFolders)
-    for (const repository of await filesIn(folder, notes))
-      for (const type of await filesIn(join(folder, repository), notes))
-        for (const tag of await filesIn(join(folder, repository, type), notes))
-          await attempt(notes, join(folder, repository, type, tag), async () => {
-            const body = await readWhole(join(folder, repository, type, tag), secretLimits.valueBytes)
-            const path = ['resource', repository, type, tag]
-            await broker.ask({ api: 'kbs', method: 'POST', path, body })
-            body.fill(0)
-            put.push(path.slice(1).join('/'))
-          })
+  for (const source of resources)
+    for (const [names, read] of await found(source, notes))
+      await attempt(notes, join(source.path, ...names), async () => {
+        if (names.length !== 3) throw failure('USAGE', 'it is not REPOSITORY/TYPE/TAG')
+        const body = await read()
+        await broker.ask({ api: 'kbs', method: 'POST', path: ['resource', ...names], body })
+        body.fill(0)
+        put.push(names.join('/'))
+      })
   return put
+}
+
+async function found({ kind, path }: ResourceSource, notes: ImportNote[]): Promise<Found[]> {
+  if (kind === 'json') return inJson(path, notes)
+  const fileAt =
+    (...names: string[]) =>
+    () =>
+      readWhole(join(path, ...names), secretLimits.valueBytes)
+  const first = await filesIn(path, notes)
+  // Trustee writes `/` within a name so.
+  if (kind === 'folder') return first.map((name) => [name.split('\\x2F'), fileAt(name)])
+  const all: Found[] = []
+  for (const repository of first)
+    for (const type of await filesIn(join(path, repository), notes))
+      for (const tag of await filesIn(join(path, repository, type), notes))
+        all.push([[repository, type, tag], fileAt(repository, type, tag)])
+  return all
+}
+
+/** A file of one object: keys, and values in base64url. Its name has had an end and none. */
+async function inJson(path: string, notes: ImportNote[]): Promise<Found[]> {
+  const file = (await nodeFileSystem.stat(path))?.kind === 'file' ? path : `${path}.json`
+  const all: Found[] = []
+  await attempt(notes, file, async () => {
+    const bytes = await readWhole(file, secretLimits.importedBytes)
+    const document = parseJson(bytes, { maxBytes: secretLimits.importedBytes, maxDepth: 2 })
+    if (typeof document !== 'object' || document === null || Array.isArray(document))
+      throw failure('USAGE', 'it is no object of keys and values')
+    for (const [key, value] of Object.entries(document))
+      all.push([key.split('/'), async () => Buffer.from(String(value), 'base64url')])
+  })
+  return all
 }
 
 async function filesIn(folder: string, notes: ImportNote[]): Promise<string[]> {
