@@ -158,9 +158,11 @@ class DirectoryLog extends VerifiedReader implements FolderLog {
   /** Whether the head is still the one that we left. */
   async #isUnchanged(): Promise<boolean> {
     if (!this.#head || this.#head.checkpoint.note !== this.#state?.checkpoint.note) return false
-    const note = await readCheckpointNote(this.#store)
-    if (!note || Buffer.from(note).toString() !== this.#head.checkpoint.note) return false
-    return (await this.#store.read(pendingPath, 1)) === undefined
+    const [note, pending] = await Promise.all([
+      readCheckpointNote(this.#store),
+      this.#store.read(pendingPath, 1),
+    ])
+    return !pending && note !== undefined && Buffer.from(note).toString() === this.#head.checkpoint.note
   }
 
   async #reload(): Promise<Head> {

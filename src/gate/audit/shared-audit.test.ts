@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -44,4 +44,35 @@ test('several writers of one folder take turns, and every entry has a place of i
   const sites = new Set<string>()
   for await (const { record: read } of audit.records()) if (read.type === 'receipt') sites.add(read.site)
   assert.equal(sites.size, 90)
+})
+
+test('after a rest it goes on behind what a command has written, and gives the folder back at its end', async () => {
+  const beside = mkdtempSync(join(directory, 'beside-'))
+  const openBeside = () =>
+    openAudit({ directory: beside, origin: 'site/audit', key: privateKey, waitMs: 20_000 })
+  const server = new SharedAudit({ open: openBeside, objects, idleMs: 1 })
+  for (let round = 0; round < 5; round++) {
+    assert.equal(await server.append(record(`server ${round}`)), 2 * round)
+    // Waits until the server rests: it does not end.
+    await using command = await openBeside()
+    assert.equal(await command.append(record(`command ${round}`)), 2 * round + 1)
+  }
+  await server[Symbol.asyncDispose]()
+  await using last = await openAudit({ directory: beside, origin: 'site/audit', key: privateKey, waitMs: 0 })
+  assert.equal((await last.log.checkpoint()).size, 10)
+})
+
+test('a log that was set back while it rested is refused for good', async () => {
+  const one = mkdtempSync(join(directory, 'back-'))
+  const openOne = () => openAudit({ directory: one, origin: 'site/audit', key: privateKey, waitMs: 20_000 })
+  await using server = new SharedAudit({ open: openOne, objects, idleMs: 1 })
+  await server.append(record('a'))
+  const path = join(one, 'log', 'checkpoint')
+  const before = readFileSync(path)
+  await server.append(record('b'))
+  // Whoever opens the folder finds it at rest.
+  await (await openOne())[Symbol.asyncDispose]()
+  writeFileSync(path, before)
+  for (let time = 0; time < 3; time++)
+    await assert.rejects(server.append(record('c')), { code: 'LOG_ROLLED_BACK' })
 })
