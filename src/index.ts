@@ -1,4 +1,5 @@
 // The library: each room's face under its own name.
+export * as attestation from '#attestation/index.ts'
 export * as base from '#base/index.ts'
 export * as bundle from '#bundle/index.ts'
 export * as content from '#content/index.ts'

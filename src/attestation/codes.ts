@@ -71,9 +71,17 @@ export const codes = {
     meaning: 'An attestation token is not valid at this time.',
     remedy: 'Attest again; check the clock if it was just issued.',
   },
+  TOKEN_INSUFFICIENT: {
+    meaning: 'An attestation token is good, but does not say what a service requires.',
+    remedy: 'Look at the status of each part of the guest in it (`sealift token verify`).',
+  },
   TOKEN_KEY_INVALID: {
     meaning: 'A key or certificate that tokens are signed or checked with cannot be used for it.',
     remedy: 'Sign with ECDSA P-256; give certificates leaf first, the leaf over the same key.',
+  },
+  TOKEN_KEYS_UNAVAILABLE: {
+    meaning: 'The keys that tokens are checked with cannot be fetched, or are no JWK set.',
+    remedy: 'Check the address and whether the broker there runs; keys are asked for again by themselves.',
   },
   APPRAISAL_POLICY_FAILED: {
     meaning: 'An attestation policy came to no result, or to one that is no appraisal.',

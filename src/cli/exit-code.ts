@@ -188,6 +188,7 @@ const named: Readonly<Record<string, ExitName>> = {
   TOKEN_INVALID: 'refused',
   TOKEN_UNTRUSTED: 'refused',
   TOKEN_EXPIRED: 'refused',
+  TOKEN_INSUFFICIENT: 'refused',
   SECRET_SEAL_BROKEN: 'refused',
   SECRET_DAMAGED: 'refused',
   SECRET_NOT_SEALED: 'refused',
