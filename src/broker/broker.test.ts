@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import {
@@ -184,6 +184,26 @@ describe('a key broker', () => {
     assert.deepEqual([eve.status, eve.outcome.code], [403, 'BROKER_ADMIN_DENIED'])
     const last = (await Array.fromAsync(scene.audit.records())).at(-1)!.record
     assert.ok(last.type === 'access' && !last.allowed && last.principal.name === 'eve')
+  })
+
+  test('a change of the access rules counts while it runs, and rules that are none let nobody in', async () => {
+    await using scene = await trusting()
+    const path = join(scene.directory, 'access.yaml')
+    const rules = readFileSync(path, 'utf8')
+    const status = async (wanted: number) => {
+      for (let attempt = 0; ; attempt++) {
+        const reply = await scene.admin('GET', 'policies')
+        if (reply.status === wanted || attempt === 100) return assert.equal(reply.status, wanted)
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    }
+    await status(200)
+    writeFileSync(path, rules.replace('user:ada', 'user:eve'))
+    await status(403)
+    writeFileSync(path, 'version: 1\ngrants: [')
+    await status(503)
+    writeFileSync(path, rules)
+    await status(200)
   })
 
   test('nothing that is planted stands in a refusal, an outcome, the log, or a file', async () => {

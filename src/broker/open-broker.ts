@@ -1,8 +1,10 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { parseAccessRules, rolesFor } from '#access/index.ts'
+import { rolesFor } from '#access/index.ts'
+
 import { evidenceVerifiers, protocolVersions } from '#attestation/index.ts'
 import { brokerLimits, type FileSystem, limits, nodeFileSystem, secretLimits } from '#base/index.ts'
 import { type Audit, type AuditReader, PolicyGate } from '#gate/index.ts'
+import { watchRules } from './admin/changing-rules.ts'
 import { Broker } from './broker.ts'
 import { failure } from './codes.ts'
 import { parseBrokerConfiguration } from './configuration/parse-configuration.ts'
@@ -83,8 +85,9 @@ export async function openBroker(directory: string, options: OpenBrokerOptions):
   const identity = identityOf(configuration.identity)
   const packages = stack.use(await openPackages(configuration.packages ?? [], directory, { state, identity }))
   const stores = stack.use(await openStores(resources, { directory, keyring, fs, given: packages.stores }))
-  const rulesBytes = await readFileIn(directory, configuration.access, limits.accessRulesBytes + 1, fs)
-  const rules = parseAccessRules(Buffer.from(rulesBytes).toString())
+  const rules = await watchRules(() =>
+    readFileIn(directory, configuration.access, limits.accessRulesBytes + 1, fs),
+  )
   const plugins = new Map<string, Plugin>(packages.plugins)
   const statements = configuration.references
     ? await openStatementTrust(directory, configuration.references.statements, fs)
@@ -97,7 +100,7 @@ export async function openBroker(directory: string, options: OpenBrokerOptions):
   const resource = resourcePlugin({
     configuration: { version: 1, ...resources },
     stores: stores.stores,
-    rolesOf: (principal, repository) => rolesFor(rules, principal, repository),
+    rolesOf: (principal, repository) => rolesFor(rules.last, principal, repository),
   })
   plugins.set(resource.name, resource)
   if (nebulaTerms) {
@@ -127,7 +130,7 @@ export async function openBroker(directory: string, options: OpenBrokerOptions):
     plugins,
     administration,
     audit: opened.audit,
-    rules: () => rules,
+    rules: () => rules.newest(),
     ...(pki && { certificateCaller: (certificate, at) => pki.certificateCaller(certificate, at) }),
     notReady: (signal) => notReady(state, signal),
     now,

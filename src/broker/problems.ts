@@ -7,5 +7,10 @@ export const problems: Problems = {
   BROKER_PATH_UNKNOWN: { status: 404, variant: 'PluginNotFound', detail: 'no such call or plugin' },
   BROKER_ADMIN_ONLY: { status: 401, variant: 'AdminAuthAccess', detail: 'for admins' },
   BROKER_ADMIN_DENIED: { status: 403, variant: 'AdminAuthAccess', detail: 'not permitted' },
+  ACCESS_RULES_INVALID: {
+    status: 503,
+    variant: 'AdminAuthAccess',
+    detail: 'the access rules cannot be read',
+  },
   BROKER_REQUEST_INVALID: { status: 400, variant: 'SerdeError', detail: 'the request cannot be read' },
 }

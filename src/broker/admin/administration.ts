@@ -9,8 +9,8 @@ import type { Plugin, Problems } from '../types.ts'
 export interface AdministrationParts {
   /** By the name that they answer under. */
   readonly plugins: ReadonlyMap<string, Plugin>
-  /** Who may what; asked for with each request. */
-  readonly rules: () => AccessRules
+  /** Who may what; asked for with each request, before anything else. */
+  readonly rules: () => Promise<AccessRules>
   readonly administration: readonly AdminHandlers[]
   /** Where readings and changes by admins are written down. */
   readonly audit?: Audit
@@ -54,7 +54,9 @@ export class Administration {
     let wish: Wish | undefined
     try {
       wish = this.#wishOf(request)
-      this.#check(wish, request)
+      // Plugins that look at roles themselves see the same rules.
+      const rules = await this.#parts.rules()
+      check(rules, wish, request)
       if (wish.isChange) await this.#write(wish, request, at, undefined)
       const answer = await wish.act(at, signal)
       if (!wish.isChange) await this.#write(wish, request, at, undefined)
@@ -118,15 +120,6 @@ export class Administration {
     }
   }
 
-  #check({ isGuarded, verb, repository }: Wish, { principal }: AdminRequest): void {
-    if (!isGuarded) return
-    const rules = this.#parts.rules()
-    // Who may change a thing may look at it.
-    if (mayDo(rules, principal, verb, repository)) return
-    if (verb === 'audit' && mayDo(rules, principal, 'administer', repository)) return
-    throw failure('BROKER_ADMIN_DENIED', `${formatPrincipal(principal)} may not ${verb} ${repository}`)
-  }
-
   async #write(
     wish: Wish,
     { principal }: AdminRequest,
@@ -146,6 +139,14 @@ export class Administration {
     }
     await this.#parts.audit?.append(record)
   }
+}
+
+/** @throws BROKER_ADMIN_DENIED */
+function check(rules: AccessRules, { isGuarded, verb, repository }: Wish, { principal }: AdminRequest): void {
+  if (!isGuarded || mayDo(rules, principal, verb, repository)) return
+  // Who may change a thing may look at it.
+  if (verb === 'audit' && mayDo(rules, principal, 'administer', repository)) return
+  throw failure('BROKER_ADMIN_DENIED', `${formatPrincipal(principal)} may not ${verb} ${repository}`)
 }
 
 /** Trustee's calls are about the same things under other names. */
