@@ -166,6 +166,24 @@ describe('the policy', () => {
     await refused('VERIFICATION_FAILED', 'audit', 'verify', ...audit)
   })
 
+  test('a key of the log is believed over the one in the folder; a database is only read', async () => {
+    const audit = ['--audit', 'audit-9']
+    await good('verify', 'app.tgz', '--policy', 'trust.yaml', ...audit)
+    const path = join(cwd, 'audit-9/log.vkey')
+    copyFileSync(path, join(cwd, 'known.vkey'))
+    await good('verify', 'app.tgz', '--policy', 'trust.yaml', '--audit', 'audit-10')
+    copyFileSync(join(cwd, 'audit-10/log.vkey'), path)
+    assert.equal((await json('audit list', ...audit, '--log-key', 'known.vkey')).length, 1)
+    assert.equal((await json('audit replay', ...audit, '--log-key', 'known.vkey')).replayed, 1)
+    await refused('LOG_ORIGIN_WRONG', 'audit', 'list', ...audit)
+    const database = ['--audit', 'postgres://auditor@127.0.0.1:1/broker']
+    const told = async (code: string, ...args: string[]) =>
+      assert.match((await here(...args)).stderr, new RegExp(`\\[${code}\\]`))
+    await told('USAGE', 'verify', 'app.tgz', '--policy', 'trust.yaml', ...database)
+    await told('LOG_DATABASE', 'audit', 'list', ...database)
+    await told('USAGE', 'audit', 'list', '--audit', 'postgres://auditor:open@127.0.0.1:1/broker')
+  })
+
   test('a signed override lets in what the rules do not, by name', async () => {
     const gate = ['--policy', 'strict.yaml', '--audit', 'audit-3']
     await refused('SIGNATURE_MISSING', 'copy', 'app.tgz', 'oci:./no', ...gate)
