@@ -129,6 +129,19 @@ const keyId = {
 }
 const keyFiles = object({ keyFile: text, publicKeyFile: text, ...keyId })
 
+const policyVersion = {
+  name: text,
+  version: count,
+  digest,
+  at: text,
+  by: text,
+  replaces: optional(count),
+  rollbackOf: optional(count),
+}
+const policyInForce = object({ name: text, version: count, digest, rollbackOf: optional(count) })
+const reference = { name: text, value: Type.Unknown(), expires: text, origin: text, at: text }
+const madeBroker = { directory: text, owner: text, files: Type.Array(text) }
+
 /** By command. */
 export const outputSchemas = {
   build: object({
@@ -444,6 +457,88 @@ export const outputSchemas = {
   upgrade: action,
   uninstall: action,
   invoke: action,
+  'broker init': object(madeBroker),
+  'broker import': object({
+    ...madeBroker,
+    notes: Type.Array(object({ from: text, to: optional(text), why: optional(text) })),
+    policies: Type.Array(text),
+    resources: Type.Array(text),
+  }),
+  'broker serve': object({ url: text, adminUrl: optional(text) }),
+  'broker check': object({
+    ok: Type.Boolean(),
+    findings: Type.Array(object({ what: text, ok: Type.Boolean(), code: optional(text), message: text })),
+  }),
+  'broker resource put': object({ resource: text, sizeBytes: count }),
+  'broker resource get': object({ resource: text, base64: text }),
+  'broker resource ls': Type.Array(object({ resource: text, store: text })),
+  'broker resource rm': object({ removed: text }),
+  'broker policy show': Type.Array(object({ name: text, version: count, digest })),
+  'broker policy show NAME': object({
+    ...policyVersion,
+    files: Type.Array(object({ path: text, text })),
+    versions: Type.Array(object(policyVersion)),
+  }),
+  'broker policy set': policyInForce,
+  'broker policy rollback': policyInForce,
+  'broker policy try': object({
+    tried: count,
+    same: count,
+    newlyAllowed: count,
+    newlyDenied: count,
+    different: count,
+    failed: count,
+    changes: Type.Array(
+      object({
+        entry: count,
+        principal: text,
+        resource: text,
+        change: Type.Enum(['allowed', 'denied', 'different']),
+        reasons: Type.Array(text),
+      }),
+    ),
+  }),
+  'broker reference set': object(reference),
+  'broker reference ls': Type.Array(object({ ...reference, expired: Type.Boolean() })),
+  'broker reference rm': object({ removed: text }),
+  'broker reference import': object({ imported: Type.Array(text), origin: text }),
+  'broker client get': object({ path: text, base64: text }),
+  'broker leases ls': Type.Array(
+    object({ name: text, address: text, holder: text, from: text, until: text }),
+  ),
+  'broker leases revoke': object({ revoked: text }),
+  'broker rotate master': object({
+    activeId: text,
+    keys: count,
+    dropped: count,
+    stores: Type.Array(
+      object({
+        store: text,
+        resealed: count,
+        current: count,
+        refused: Type.Array(object({ key: text, code: text })),
+      }),
+    ),
+  }),
+  'broker rotate token': object({ keys: Type.Array(text) }),
+  'broker rotate nebula': Type.Array(
+    object({ fingerprint: text, name: text, phase: text, issues: text, trustedUntil: text }),
+  ),
+  'broker rotate pki': Type.Array(
+    object({
+      kind: Type.Enum(['root', 'intermediate']),
+      id: text,
+      issues: Type.Boolean(),
+      notAfter: text,
+      trustedUntil: text,
+    }),
+  ),
+  'token verify': object({
+    issuer: Type.Union([text, Type.Null()]),
+    expires: text,
+    submods: Type.Array(object({ name: text, status: text, policy: text, initDataDigest: optional(text) })),
+    claims: Type.Unknown(),
+  }),
   installations: Type.Array(object(installation)),
   show: object({
     ...installation,
