@@ -61,7 +61,8 @@ async function inDatabase(
   trust: Parameters<typeof readPostgresAudit>[1],
 ): Promise<OpenAuditReader> {
   if (!URL.canParse(url)) throw failure('USAGE', '--audit is no address of a database')
-  if (new URL(url).password !== '')
+  const { password: inAddress, searchParams } = new URL(url)
+  if (inAddress !== '' || searchParams.has('password'))
     throw failure(
       'USAGE',
       `a password is no argument: give it in ${passwordVariable} or --audit-password-file`,
