@@ -48,6 +48,21 @@ test('a broker goes on while its master key is rotated, and while the old one is
   assert.deepEqual(await read(scene, 'resource/default/key/three'), secret)
 })
 
+test('a key that is prepared seals nothing until it is rotated to', async () => {
+  await using scene = await trusting()
+  const { directory } = scene
+  const prepared = await rotateMasterKey(directory, { prepare: true })
+  const again = await rotateMasterKey(directory, { prepare: true })
+  assert.deepEqual([prepared.keys, again.keys, again.activeId], [2, 2, prepared.activeId])
+  const [first, next] = (await openKeyring(directory, configured)).keys.keys()
+  assert.equal(prepared.activeId, first)
+  const kept = await rotateMasterKey(directory, { dropOld: true })
+  assert.deepEqual([kept.keys, kept.dropped, kept.activeId], [2, 0, first])
+  const rotated = await rotateMasterKey(directory)
+  assert.deepEqual([rotated.keys, rotated.activeId], [2, next])
+  assert.deepEqual(await read(scene), secret)
+})
+
 test('no key is dropped while something is sealed by it that cannot be sealed anew', async () => {
   await using scene = await trusting()
   const { directory } = scene

@@ -9,6 +9,7 @@ import {
   dropMasterKey,
   type Keyring,
   keyringRefreshMs,
+  prepareKeyring,
   type ResealReport,
   reseal,
   rotateKeyring,
@@ -16,6 +17,8 @@ import {
 } from './stores/index.ts'
 
 export interface RotateMasterKeyOptions {
+  /** Only adds the next key, which opens and does not seal yet. */
+  readonly prepare?: boolean
   /** No new key: what is left is sealed anew, and the keys before the active one are dropped. */
   readonly dropOld?: boolean
   readonly signal?: AbortSignal
@@ -43,7 +46,7 @@ const settleMs = 3 * keyringRefreshMs
  */
 export async function rotateMasterKey(
   directory: string,
-  { dropOld = false, signal, fs = nodeFileSystem }: RotateMasterKeyOptions = {},
+  { prepare = false, dropOld = false, signal, fs = nodeFileSystem }: RotateMasterKeyOptions = {},
 ): Promise<RotatedMasterKey> {
   await using stack = new AsyncDisposableStack()
   const configuration = await readBrokerConfiguration(directory, fs)
@@ -52,6 +55,11 @@ export async function rotateMasterKey(
   const write = async (keyring: Keyring) =>
     replaceFile(fs, path, await sealKeyring(directory, configuration.keyring, keyring, fs))
 
+  if (prepare) {
+    const { activeId, keys } = prepareKeyring(before)
+    if (keys !== before.keys) await write({ activeId, keys })
+    return { activeId, keys: keys.size, dropped: 0, stores: [] }
+  }
   const keyring = dropOld ? before : rotateKeyring(before)
   if (!dropOld) await write(keyring)
   // What is written with the key before after its store was looked through would be lost with that key.
@@ -76,9 +84,11 @@ export async function rotateMasterKey(
   const { activeId, keys } = keyring
   if (!dropOld || reports.some(({ refused }) => refused.length > 0))
     return { activeId, keys: keys.size, dropped: 0, stores: reports }
-  const old = [...keys.keys()].filter((id) => id !== activeId)
+  // Not a key that was prepared after it.
+  const ids = [...keys.keys()]
+  const old = ids.slice(0, ids.indexOf(activeId))
   if (old.length > 0) await write(old.reduce(dropMasterKey, keyring))
-  return { activeId, keys: 1, dropped: old.length, stores: reports }
+  return { activeId, keys: ids.length - old.length, dropped: old.length, stores: reports }
 }
 
 /** How long it is until every server has seen the keyring that lies there now. */

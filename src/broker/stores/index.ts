@@ -1,7 +1,7 @@
 export { type ChangingKeyring, keyringRefreshMs, watchedKeyring } from './changing-keyring.ts'
 export { codes as storeCodes } from './codes.ts'
 export { FileSecretStore, type FileStoreOptions, openFileStore } from './file-store.ts'
-export { dropMasterKey, type Keyring, newKeyring, rotateKeyring } from './keyring.ts'
+export { dropMasterKey, type Keyring, newKeyring, prepareKeyring, rotateKeyring } from './keyring.ts'
 export { formatKeyring, type KeyringSecret, parseKeyring } from './keyring-file.ts'
 export { MemorySecretStore } from './memory-store.ts'
 export { connectPostgres, type Query, type Row } from './postgres-connection.ts'

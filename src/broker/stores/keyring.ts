@@ -36,13 +36,23 @@ export function newKeyring(): Keyring {
 }
 
 /**
- * A keyring with another, new key that seals from now on; the old ones still open. Every replica must have it before
- * one of them seals with it: hand out the file first. @throws KEYRING_INVALID where it is full
+ * A keyring with a next key, which opens and does not seal yet: replicas elsewhere are given the file before it does.
+ * The same keyring where there is such a key already. @throws KEYRING_INVALID where it is full
  */
-export function rotateKeyring({ keys }: Keyring, most: number = secretLimits.masterKeys): Keyring {
+export function prepareKeyring(keyring: Keyring, most: number = secretLimits.masterKeys): Keyring {
+  const { activeId, keys } = keyring
+  if ([...keys.keys()].at(-1) !== activeId) return keyring
   if (keys.size >= most) throw failure('KEYRING_INVALID', `the keyring has ${keys.size} keys already`)
-  const entry = made()
-  return { activeId: entry[0], keys: new Map([...keys, entry]) }
+  return { activeId, keys: new Map([...keys, made()]) }
+}
+
+/**
+ * A keyring of which the newest key seals from now on: the one that was prepared, or a new one. The old ones still
+ * open. @throws KEYRING_INVALID where it is full
+ */
+export function rotateKeyring(keyring: Keyring, most: number = secretLimits.masterKeys): Keyring {
+  const { keys } = prepareKeyring(keyring, most)
+  return { activeId: [...keys.keys()].at(-1)!, keys }
 }
 
 /** A keyring without this key: what it sealed is lost unless it was sealed anew. @throws KEYRING_KEY_NEEDED */

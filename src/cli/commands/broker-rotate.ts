@@ -4,7 +4,11 @@ import type { Context } from '../context.ts'
 import { described, type FormatFlag, formatAlias, formatFlag, text } from '../flags.ts'
 
 export type BrokerRotateFlags = FormatFlag & BrokerFlags
-export type BrokerRotateMasterFlags = FormatFlag & { readonly broker?: string; readonly dropOld: boolean }
+export type BrokerRotateMasterFlags = FormatFlag & {
+  readonly broker?: string
+  readonly prepare: boolean
+  readonly dropOld: boolean
+}
 export type BrokerRotatePkiFlags = BrokerRotateFlags & { readonly root: boolean; readonly distrust: boolean }
 
 const flags = { ...formatFlag, ...brokerFlags } as const
@@ -21,6 +25,12 @@ const master = buildCommand<BrokerRotateMasterFlags, [], Context>({
         placeholder: 'DIR',
         brief: "The broker's folder (else SEALIFT_BROKER)",
       },
+      prepare: {
+        kind: 'boolean',
+        default: false,
+        brief:
+          'Only add the next key, which seals nothing yet: give keyring.json to brokers elsewhere, then rotate',
+      },
       dropOld: {
         kind: 'boolean',
         default: false,
@@ -34,6 +44,7 @@ const master = buildCommand<BrokerRotateMasterFlags, [], Context>({
     fullDescription: described(
       'Adds a new master key to the keyring, which seals from now on, and seals the state and every store anew. Servers need no restart. The old keys still open what a backup brings back, until a second call with --drop-old forgets them; where anything cannot be sealed anew it is named, and none is forgotten.',
       [
+        'sealift broker rotate master --broker ./broker --prepare',
         'sealift broker rotate master --broker ./broker',
         'sealift broker rotate master --broker ./broker --drop-old',
       ],

@@ -16,22 +16,28 @@ export async function master(this: Context, flags: BrokerRotateMasterFlags): Pro
   const place = flags.broker ?? session.settings.broker
   if (place === undefined || /^https?:\/\//.test(place))
     throw failure('USAGE', 'master keys are rotated where they lie: name the folder of the broker (--broker)')
+  if (flags.prepare && flags.dropOld) throw failure('USAGE', '--prepare and --drop-old do not go together')
   const rotated = await rotateMasterKey(resolve(this.cwd, place), {
+    prepare: flags.prepare,
     dropOld: flags.dropOld,
     signal: session.signal,
   })
   const { activeId, keys, dropped, stores } = rotated
   print(this, session.format, rotated, () =>
     [
-      table(
-        ['STORE', 'SEALED ANEW', 'WERE ALREADY', 'REFUSED'],
-        stores.map(({ store, resealed, current, refused }) => [
-          store,
-          String(resealed),
-          String(current),
-          String(refused.length),
-        ]),
-      ),
+      ...(stores.length > 0
+        ? [
+            table(
+              ['STORE', 'SEALED ANEW', 'WERE ALREADY', 'REFUSED'],
+              stores.map(({ store, resealed, current, refused }) => [
+                store,
+                String(resealed),
+                String(current),
+                String(refused.length),
+              ]),
+            ),
+          ]
+        : []),
       ...stores.flatMap(({ store, refused }) => refused.map(({ key, code }) => `${store}: ${key}: ${code}`)),
       `the key ${activeId} seals; ${count(keys, 'key')} in the keyring${dropped > 0 ? `, ${dropped} dropped` : ''}`,
     ].join('\n'),
