@@ -1,5 +1,7 @@
 import { resolve } from 'node:path'
+import { isFailure } from '#base/index.ts'
 import type { AdminRequest, BrokerReply } from '#broker/index.ts'
+import { isLoopback } from '#oci/index.ts'
 import { failure } from '../codes.ts'
 import type { Context } from '../context.ts'
 import { thisUser } from '../gate/permits.ts'
@@ -61,32 +63,51 @@ async function overNetwork(
   setting: string | undefined,
   signal: AbortSignal,
 ): Promise<BrokerAdmin> {
-  const { origin } = new URL(place)
-  const keyFile = flags.adminKey ?? setting
-  if (keyFile === undefined)
-    throw failure('USAGE', 'which key proves you to the broker? (--admin-key, SEALIFT_ADMIN_KEY)')
-  const privateKey = await unlock(context, await readKeyText(context, keyFile), keyFile, flags)
-  const { adminToken } = await import('#broker/index.ts')
+  const { origin, protocol, host } = new URL(place)
+  if (protocol !== 'https:' && !isLoopback(host))
+    throw failure('USAGE', `${origin} is asked by HTTPS alone: what is sent proves you, and carries secrets`)
+  const tokenFor = await tokensOf(context, origin, flags, setting)
+  const { brokerFetch } = await import('./broker-fetch.ts')
+  const send = brokerFetch(context.env)
   return {
     async ask({ api, method, path, query = {}, body }) {
       const names = path.map(encodeURIComponent).join('/')
       const search = new URLSearchParams(query).toString()
       const url = `${origin}/${api === 'kbs' ? 'kbs/v0' : 'admin/v1'}/${names}${search && `?${search}`}`
-      const authorization = `Bearer ${adminToken({ privateKey, audience: origin })}`
-      const response = await fetch(url, {
+      const token = tokenFor()
+      const response = await send(url, {
         method,
-        headers: { authorization, ...(body && { 'content-type': 'application/octet-stream' }) },
+        headers: {
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+          ...(body && { 'content-type': 'application/octet-stream' }),
+        },
         ...(body && { body: Buffer.from(body) }),
-        redirect: 'error',
         signal,
       }).catch((cause: unknown) => {
-        if (signal.aborted) throw cause
+        if (signal.aborted || isFailure(cause)) throw cause
         throw failure('BROKER_UNREACHABLE', `${origin} cannot be reached`, { cause })
       })
       return bodyOf(response.status, new Uint8Array(await response.arrayBuffer()))
     },
     [Symbol.asyncDispose]: async () => undefined,
   }
+}
+
+/** A token for each request, where there is a key; without one a client certificate has to do, and that takes TLS. */
+async function tokensOf(
+  context: Context,
+  origin: string,
+  flags: BrokerFlags,
+  setting: string | undefined,
+): Promise<() => string | undefined> {
+  const keyFile = flags.adminKey ?? setting
+  if (keyFile === undefined) {
+    if (origin.startsWith('https:')) return () => undefined
+    throw failure('USAGE', 'which key proves you to the broker? (--admin-key, SEALIFT_ADMIN_KEY)')
+  }
+  const privateKey = await unlock(context, await readKeyText(context, keyFile), keyFile, flags)
+  const { adminToken } = await import('#broker/index.ts')
+  return () => adminToken({ privateKey, audience: origin })
 }
 
 function bodyOf(status: number, body: Uint8Array, outcome?: BrokerReply['outcome']): Uint8Array {

@@ -19,7 +19,8 @@ export const brokerFlags = {
     parse: text,
     optional: true,
     placeholder: 'FILE',
-    brief: 'The private key that proves you to the listener (else SEALIFT_ADMIN_KEY)',
+    brief:
+      'The private key that proves you to the listener (else SEALIFT_ADMIN_KEY, else a client certificate of certs.d)',
   },
   ...passwordFlags,
 } as const

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { generateTeeKey, guestClient } from '#attestation/index.ts'
 import { attestationLimits } from '#base/index.ts'
+import { brokerFetch } from '../broker/broker-fetch.ts'
 import { failure } from '../codes.ts'
 import type { BrokerClientFlags } from '../commands/broker-client.ts'
 import type { Context } from '../context.ts'
@@ -29,7 +30,7 @@ export async function get(this: Context, flags: BrokerClientFlags, path: string)
     version,
     tee,
     ...(body !== undefined && { initData: { format: 'toml', body } }),
-    fetch: globalThis.fetch,
+    fetch: brokerFetch(this.env),
   })
   const value = await client.get(requestOf(path, flags.query), session.signal)
   if (session.format === 'text') this.process.stdout.write(value)

@@ -1,7 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { resolve } from 'node:path'
-import { parseJwkSet, type TokenTrust, verifyToken } from '#attestation/index.ts'
+import { fetchJwkSet, parseJwkSet, type TokenTrust, verifyToken } from '#attestation/index.ts'
 import { attestationLimits, type Json, jsonAt } from '#base/index.ts'
+import { isLoopback } from '#oci/index.ts'
+import { brokerFetch } from '../broker/broker-fetch.ts'
 import { readFileOrInput } from '../broker/file-or-input.ts'
 import { failure } from '../codes.ts'
 import type { TokenVerifyFlags } from '../commands/token-verify.ts'
@@ -55,24 +57,10 @@ async function trustOf(
 async function readJwks(context: Context, place: string, signal: AbortSignal): Promise<Uint8Array> {
   if (!/^https?:\/\//.test(place))
     return readWhole(resolve(context.cwd, place), attestationLimits.jwkSetBytes)
-  const { protocol, hostname } = new URL(place)
-  if (protocol !== 'https:' && !['127.0.0.1', '[::1]', 'localhost'].includes(hostname))
+  const url = new URL(place)
+  if (url.protocol !== 'https:' && !isLoopback(url.host))
     throw failure('USAGE', `${place} is not fetched over plain HTTP: keys are fetched by HTTPS`)
-  const response = await fetch(place, { redirect: 'error', signal }).catch((cause: unknown) => {
-    if (signal.aborted) throw cause
-    throw failure('BROKER_UNREACHABLE', `${place} cannot be reached`, { cause })
-  })
-  if (response.status !== 200 || !response.body)
-    throw failure('BROKER_UNREACHABLE', `${place} answers ${response.status}`)
-  const parts: Uint8Array[] = []
-  let length = 0
-  for await (const part of response.body) {
-    length += part.length
-    if (length > attestationLimits.jwkSetBytes)
-      throw failure('BROKER_UNREACHABLE', `${place} answers more than a JWK set has`)
-    parts.push(part)
-  }
-  return Buffer.concat(parts)
+  return fetchJwkSet(url, { fetch: brokerFetch(context.env), signal })
 }
 
 const block = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g
