@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { parseToml } from '#attestation/index.ts'
-import type { Json } from '#base/index.ts'
+import { isFailure, type Json } from '#base/index.ts'
 import { planImport } from './plan-import.ts'
 
 const plan = (text: string) => planImport(text, '/etc/kbs')
@@ -58,6 +59,11 @@ test('what would weaken the broker is not taken, and told', () => {
     ['[[plugins]]\nname = "resource"\ntype = "Vault"', 'plugins[0]'],
     ['[http_server]\nsockets = ["a:1", "b:2"]\ninsecure_http = true', 'http_server.sockets'],
     ['[other.member]\ndeep = 1', 'other.member.deep'],
+    ['[http_server]\nsockets = ["nowhere"]', 'http_server.sockets'],
+    [
+      '[attestation_service.attestation_token_broker]\nissuer_name = "a b"',
+      'attestation_service.attestation_token_broker.issuer_name',
+    ],
   ] as const) {
     const notes = plan(text).notes.filter((note) => note.from === from)
     assert.ok(
@@ -81,6 +87,56 @@ test('admins with several keys are several principals', () => {
   assert.deepEqual(admins, [{ principal: 'user:ada', publicKey: '/keys/ada.pub' }])
   assert.equal(toldOf('[admin]\npersonas = [1]', 'admin.personas[0]')?.to, undefined)
 })
+
+test('whatever stands in it, it is planned or refused', () => {
+  const whole = `session_storage_type = "memory"
+[http_server]
+sockets = ["127.0.0.1:8080"]
+private_key = "k"
+certificate = "c"
+payload_request_size = 2
+[admin]
+personas = [{ id = "ada", public_key_path = "p" }]
+[attestation_service.attestation_token_broker]
+issuer_name = "i"
+duration_min = 5
+policy_dir = "d"
+[storage_backend]
+storage_type = "LocalFs"
+backends.local_fs.dir_path = "s"
+[[plugins]]
+name = "resource"
+type = "LocalFs"
+`
+  const junk = fc.constantFrom(
+    '',
+    '[',
+    ']',
+    '"',
+    '= 1',
+    'x',
+    '\n',
+    '[[plugins]]',
+    '{}',
+    '[]',
+    'true',
+    '1e9',
+    'http_server = 1\n',
+  )
+  fc.assert(
+    fc.property(fc.nat(whole.length), fc.nat(40), junk, (at, length, more) => {
+      try {
+        const { members, listen } = plan(whole.slice(0, at) + more + whole.slice(at + length))
+        for (const { path } of members) assert.ok(known.includes(path.join('.')))
+        assert.ok(listen === undefined || /^\S+:\d+$/.test(listen))
+      } catch (error) {
+        assert.ok(isFailure(error, 'BROKER_CONFIGURATION_INVALID'), String(error))
+      }
+    }),
+    { numRuns: 500 },
+  )
+})
+const known: readonly string[] = ['tls', 'limits.bodyBytes', 'tokenSeconds']
 
 test('what is no TOML is refused with its line', () => {
   assert.throws(() => plan('[http_server'), { code: 'BROKER_CONFIGURATION_INVALID', message: /line 1/ })

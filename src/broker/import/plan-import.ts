@@ -127,12 +127,16 @@ function read(text: string): Json {
   }
 }
 
+/** As `listen` of broker.yaml. */
+const socket = /^(\[[0-9A-Fa-f:.]{2,64}\]|[^:\s]{1,253}):[0-9]{1,5}$/
 const noCertificate = 'put a certificate and its key under `tls`, or guests speak plain HTTP'
 
 function planServer(draft: Draft): string | undefined {
   const sockets = draft.at('http_server.sockets')
   const [first, ...others] = Array.isArray(sockets) ? sockets : []
-  if (typeof first === 'string') draft.did('http_server.sockets', 'listen')
+  const listen = typeof first === 'string' && socket.test(first) ? first : undefined
+  if (listen !== undefined) draft.did('http_server.sockets', 'listen')
+  else if (sockets !== undefined) draft.cannot('http_server.sockets', 'it names no address (HOST:PORT)')
   if (others.length > 0)
     draft.cannot('http_server.sockets', 'guests have one listener: the first address is taken')
   const certificate = draft.textAt('http_server.certificate')
@@ -158,7 +162,7 @@ function planServer(draft: Draft): string | undefined {
   for (const name of ['tls_profile', 'tls_min_version', 'tls_max_version', 'tls_ciphers', 'tls_groups'])
     if (draft.at(`http_server.${name}`) !== undefined)
       draft.cannot(`http_server.${name}`, 'TLS 1.2 and 1.3 are spoken, with the ciphers and groups of Node')
-  return typeof first === 'string' ? first : undefined
+  return listen
 }
 
 function planAttestation(draft: Draft): string | undefined {
@@ -173,8 +177,11 @@ function planAttestation(draft: Draft): string | undefined {
   const minutes = draft.at(`${broker}.duration_min`)
   if (typeof minutes === 'number' && minutes > 0 && minutes <= 1440)
     draft.set(`${broker}.duration_min`, 'tokenSeconds', Math.max(10, Math.round(minutes * 60)))
-  const issuer = draft.textAt(`${broker}.issuer_name`)
+  const named = draft.textAt(`${broker}.issuer_name`)
+  const issuer = named !== undefined && /^[^\p{C}\s]{1,1024}$/u.test(named) ? named : undefined
   if (issuer !== undefined) draft.did(`${broker}.issuer_name`, 'issuer')
+  else if (named !== undefined)
+    draft.cannot(`${broker}.issuer_name`, 'an issuer has no white space here, as others compare it')
   if (draft.at(`${broker}.signer`) !== undefined)
     draft.cannot(`${broker}.signer`, 'the broker makes its own keys; others read its JWK set')
   const folder = draft.textAt(`${broker}.policy_dir`)
