@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
-import { generateTeeKey, guestClient } from '#attestation/index.ts'
 import { type Ran, type RunOptions, runHere } from './cli.suite.ts'
 import { outputSchemas } from './output-schemas.suite.ts'
 
@@ -93,7 +92,10 @@ test('secrets are set, listed, read by guests that are good, and removed', async
   await json('broker resource rm', 'default/key/disk')
   assert.equal((await get('resource/default/key/disk')).exitCode, 3)
   const unreachable = await broker('client', 'get', 'resource/a/b/c', '--url', 'http://127.0.0.1:1')
-  assert.deepEqual([unreachable.exitCode, /RCAR_FAILED|BROKER_UNREACHABLE/.test(unreachable.stderr)], [1, true])
+  assert.deepEqual(
+    [unreachable.exitCode, /RCAR_FAILED|BROKER_UNREACHABLE/.test(unreachable.stderr)],
+    [1, true],
+  )
 })
 
 test('reference values are listed, imported and removed', async () => {
@@ -174,10 +176,10 @@ test('keys are rotated while the broker serves', async () => {
 })
 
 test('a token is checked, and what it says is told', async () => {
-  const keyPair = await generateTeeKey('P-256')
-  const init = { format: 'toml', body: initData } as const
-  const token = await guestClient({ url, keyPair, initData: init, fetch: globalThis.fetch }).attest()
+  const { token } = await json('broker client token', '--url', url, '--init-data', 'init-data.toml')
   writeFileSync(join(cwd, 'token.jwt'), `${token}\n`)
+  const plain = await broker('client', 'token', '--url', url, '--protocol', '0.2.0')
+  assert.match(plain.stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/)
   const jwks = `${url}/.well-known/jwks.json`
   const told = await json('token verify', 'token.jwt', '--jwks', jwks, '--issuer', 'https://broker.example')
   const [{ name, status, initDataDigest }] = told.submods

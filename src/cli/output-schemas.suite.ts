@@ -503,6 +503,7 @@ export const outputSchemas = {
   'broker reference rm': object({ removed: text }),
   'broker reference import': object({ imported: Type.Array(text), origin: text }),
   'broker client get': object({ path: text, base64: text }),
+  'broker client token': object({ token: text }),
   'broker leases ls': Type.Array(
     object({ name: text, address: text, holder: text, from: text, until: text }),
   ),

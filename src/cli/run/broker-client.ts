@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
-import { generateTeeKey, guestClient } from '#attestation/index.ts'
+import { type GuestClient, generateTeeKey, guestClient } from '#attestation/index.ts'
 import { attestationLimits } from '#base/index.ts'
 import { brokerFetch } from '../broker/broker-fetch.ts'
 import { failure } from '../codes.ts'
-import type { BrokerClientFlags } from '../commands/broker-client.ts'
+import type { BrokerClientFlags, BrokerClientTokenFlags } from '../commands/broker-client.ts'
 import type { Context } from '../context.ts'
 import { readWhole } from '../files.ts'
 import { openSession } from '../session.ts'
@@ -11,6 +11,21 @@ import { print } from '../shell/print.ts'
 
 export async function get(this: Context, flags: BrokerClientFlags, path: string): Promise<void> {
   await using session = await openSession(this, flags)
+  const request = requestOf(path, flags.query)
+  const client = await guestOf(this, flags)
+  const value = await client.get(request, session.signal)
+  if (session.format === 'text') this.process.stdout.write(value)
+  else print(this, session.format, { path, base64: Buffer.from(value).toString('base64') }, () => '')
+}
+
+export async function token(this: Context, flags: BrokerClientTokenFlags): Promise<void> {
+  await using session = await openSession(this, flags)
+  const client = await guestOf(this, flags)
+  const attested = await client.attest(session.signal)
+  print(this, session.format, { token: attested }, () => attested)
+}
+
+async function guestOf(context: Context, flags: BrokerClientTokenFlags): Promise<GuestClient> {
   const { protocol: version, tee, url = 'http://127.0.0.1:8080' } = flags
   if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url))
     throw failure('USAGE', `${JSON.stringify(url)} is no address of a broker (http://HOST:PORT)`)
@@ -20,21 +35,18 @@ export async function get(this: Context, flags: BrokerClientFlags, path: string)
     flags.initData === undefined
       ? undefined
       : Buffer.from(
-          await readWhole(resolve(this.cwd, flags.initData), attestationLimits.initDataLength),
+          await readWhole(resolve(context.cwd, flags.initData), attestationLimits.initDataLength),
         ).toString()
   if (body !== undefined && version !== '0.4.0')
     throw failure('USAGE', `guests of ${version} send no init-data; those of 0.4.0 do`)
-  const client = guestClient({
+  return guestClient({
     url,
     keyPair: await generateTeeKey(keyKind),
     version,
     tee,
     ...(body !== undefined && { initData: { format: 'toml', body } }),
-    fetch: brokerFetch(this.env),
+    fetch: brokerFetch(context.env),
   })
-  const value = await client.get(requestOf(path, flags.query), session.signal)
-  if (session.format === 'text') this.process.stdout.write(value)
-  else print(this, session.format, { path, base64: Buffer.from(value).toString('base64') }, () => '')
 }
 
 function requestOf(path: string, query: readonly string[] = []): string {
