@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { brokerConfigurationSchema } from '#broker/index.ts'
+import { parse, stringify } from 'yaml'
+import { brokerConfigurationSchema, parseBrokerConfiguration } from '#broker/index.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const documents = ['', '-extensions', '-nebula', '-operation', '-pki', '-policies']
@@ -67,6 +68,30 @@ test('every member of broker.yaml stands in the documents of the key broker', ()
     (name) => !new RegExp(`\`([a-z][A-Za-z.]*\\.)?${name}\``).test(text),
   )
   assert.deepEqual(missing, [])
+})
+
+test('what the documents show of broker.yaml is taken as it stands there', () => {
+  const least = {
+    version: 1,
+    issuer: 'https://kbs.example',
+    state: { kind: 'sqlite', path: 'state.sqlite' },
+    keyring: { file: 'keyring.json', keyFile: 'keyring.key' },
+    audit: { kind: 'files', path: 'audit' },
+    tees: [],
+    access: 'access.yaml',
+    resources: { stores: { main: { place: { kind: 'sqlite', path: 'secrets.sqlite' } } } },
+  }
+  let shown = 0
+  for (const name of documents) {
+    for (const [, yaml = ''] of read(name).matchAll(/^```yaml\n(.*?)^```/gms)) {
+      const members = parse(yaml)
+      const isPart = Object.keys(members).every((member) => member in brokerConfigurationSchema.properties)
+      if (!isPart) continue
+      shown++
+      parseBrokerConfiguration(stringify({ ...least, ...members }))
+    }
+  }
+  assert.ok(shown >= 4, `${shown} examples`)
 })
 
 /** Names of members, however deep they lie. */
