@@ -63,6 +63,16 @@ test('a key that is prepared seals nothing until it is rotated to', async () => 
   assert.deepEqual(await read(scene), secret)
 })
 
+test('two that rotate at once take turns, and no key is lost', async () => {
+  await using scene = await trusting()
+  const { directory } = scene
+  const rotated = await Promise.all([rotateMasterKey(directory), rotateMasterKey(directory)])
+  const { activeId, keys } = await openKeyring(directory, configured)
+  for (const one of rotated) assert.ok(keys.has(one.activeId))
+  assert.deepEqual([keys.size, rotated.some((one) => one.activeId === activeId)], [3, true])
+  assert.deepEqual(await read(scene), secret)
+})
+
 test('no key is dropped while something is sealed by it that cannot be sealed anew', async () => {
   await using scene = await trusting()
   const { directory } = scene

@@ -1,10 +1,12 @@
+import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type FileSystem, nodeFileSystem, replaceFile } from '#base/index.ts'
+import { type FileSystem, lockDirectory, nodeFileSystem, replaceFile } from '#base/index.ts'
 import { identityOf } from './identity.ts'
 import { readBrokerConfiguration } from './open-broker.ts'
 import { openKeyring, pathIn, sealKeyring } from './open-keyring.ts'
 import { openPackages } from './packages/index.ts'
 import { openPlace, openStores } from './resource/index.ts'
+import { failure } from './stores/codes.ts'
 import {
   dropMasterKey,
   type Keyring,
@@ -34,6 +36,7 @@ export interface RotatedMasterKey {
   readonly stores: readonly ({ readonly store: string } & ResealReport)[]
 }
 
+const busyMs = 10_000
 /** Servers that have the keyring open seal with the key before for no longer than this. */
 const settleMs = 3 * keyringRefreshMs
 
@@ -42,7 +45,7 @@ const settleMs = 3 * keyringRefreshMs
  * sealed store. Servers go on meanwhile. Killed in between, the old key still opens what was not reached; the next call
  * seals it anew. Old keys are dropped by a call of their own, and only where nothing was refused.
  *
- * @throws the codes of the configuration, keyring and stores; KEYRING_INVALID where the keyring is full
+ * @throws the codes of the configuration, keyring and stores; KEYRING_INVALID where the keyring is full, KEYRING_BUSY
  */
 export async function rotateMasterKey(
   directory: string,
@@ -51,6 +54,10 @@ export async function rotateMasterKey(
   await using stack = new AsyncDisposableStack()
   const configuration = await readBrokerConfiguration(directory, fs)
   const path = pathIn(directory, configuration.keyring.file)
+  // Of two at once the keys of one would be lost, and all that they seal.
+  const lock = await lockDirectory(fs, dirname(path), { waitMs: busyMs, signal })
+  if (!lock) throw failure('KEYRING_BUSY', 'another process rotates the master key')
+  stack.defer(() => lock.release())
   const before = await openKeyring(directory, configuration.keyring, fs)
   const write = async (keyring: Keyring) =>
     replaceFile(fs, path, await sealKeyring(directory, configuration.keyring, keyring, fs))

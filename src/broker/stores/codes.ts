@@ -53,6 +53,10 @@ export const codes = {
     meaning: 'A master key cannot be dropped: it seals new values, or is not in the keyring.',
     remedy: 'Rotate first, and seal all values anew.',
   },
+  KEYRING_BUSY: {
+    meaning: 'Another process rotates the master key of a broker at the same time.',
+    remedy: 'Wait until it has ended. The lock of a process that was killed is broken by itself.',
+  },
 } as const satisfies CodeTable
 
 export const failure = failures(codes)
