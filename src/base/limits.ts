@@ -150,6 +150,9 @@ export const limits = {
   /** Most entries, and most bytes of them, that one commit of a log takes along. */
   logGroupEntries: 4096,
   logGroupBytes: 16 * 1024 * 1024,
+  /** A commit of a log waits so long for more callers, where the one before had several and fewer than so many. */
+  logPaceMs: 3,
+  logPacedEntries: 48,
   /** Verified tiles of a log that are kept in memory, of about 40 KiB each. */
   logTilesRemembered: 1024,
   /** Largest offline proof of a log's entry, and most bytes of extra data in it. */
