@@ -169,6 +169,9 @@ test('keys are rotated while the broker serves', async () => {
   const after = await get('resource/default/key/one')
   assert.deepEqual([after.exitCode, after.stdout], [0, 'one'], after.stderr)
   assert.equal((await json('broker rotate token')).keys.length, 2)
+  // By the process that serves: what comes after it must not meet a key of before.
+  const fresh = await json('broker rotate token', '--distrust', ...overNetwork())
+  assert.equal(fresh.keys.length, 1)
   assert.equal((await json('broker rotate nebula')).length, 2)
   const authorities = await json('broker rotate pki', '--root')
   assert.equal(authorities.filter(({ issues }: { issues: boolean }) => issues).length, 2)

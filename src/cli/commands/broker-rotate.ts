@@ -9,6 +9,7 @@ export type BrokerRotateMasterFlags = FormatFlag & {
   readonly prepare: boolean
   readonly dropOld: boolean
 }
+export type BrokerRotateTokenFlags = BrokerRotateFlags & { readonly distrust: boolean }
 export type BrokerRotatePkiFlags = BrokerRotateFlags & { readonly root: boolean; readonly distrust: boolean }
 
 const flags = { ...formatFlag, ...brokerFlags } as const
@@ -52,9 +53,19 @@ const master = buildCommand<BrokerRotateMasterFlags, [], Context>({
   },
 })
 
-const token = buildCommand<BrokerRotateFlags, [], Context>({
+const token = buildCommand<BrokerRotateTokenFlags, [], Context>({
   loader: async () => (await import('../run/broker-rotate.ts')).token,
-  parameters: { flags, aliases: formatAlias },
+  parameters: {
+    flags: {
+      ...flags,
+      distrust: {
+        kind: 'boolean',
+        default: false,
+        brief: 'No token so far counts any more, and a new key signs at once: for a key that others may have',
+      },
+    },
+    aliases: formatAlias,
+  },
   docs: {
     brief: 'Sign tokens with a new key',
     fullDescription: described(
@@ -62,6 +73,7 @@ const token = buildCommand<BrokerRotateFlags, [], Context>({
       [
         'sealift broker rotate token --broker ./broker',
         'sealift broker rotate token --broker https://kbs.example:8443 --admin-key admin.key',
+        'sealift broker rotate token --broker ./broker --distrust',
       ],
     ),
   },

@@ -6,6 +6,7 @@ import type {
   BrokerRotateFlags,
   BrokerRotateMasterFlags,
   BrokerRotatePkiFlags,
+  BrokerRotateTokenFlags,
 } from '../commands/broker-rotate.ts'
 import type { Context } from '../context.ts'
 import { openSession } from '../session.ts'
@@ -48,10 +49,11 @@ export async function master(this: Context, flags: BrokerRotateMasterFlags): Pro
     })
 }
 
-export async function token(this: Context, flags: BrokerRotateFlags): Promise<void> {
-  const keys = await rotate<{ keys: { kid: string }[] }>(this, flags, 'token-keys')
-  const told = { keys: keys.answer.keys.map(({ kid }) => kid) }
-  print(this, keys.format, told, () => ['keys that tokens are checked with:', ...told.keys].join('\n'))
+export async function token(this: Context, flags: BrokerRotateTokenFlags): Promise<void> {
+  const action = flags.distrust ? 'replace' : 'rotate'
+  const { answer, format } = await ask<{ keys: { kid: string }[] }>(this, flags, ['token-keys', action])
+  const told = { keys: answer.keys.map(({ kid }) => kid) }
+  print(this, format, told, () => ['keys that tokens are checked with:', ...told.keys].join('\n'))
 }
 
 interface NebulaAuthority {
@@ -63,7 +65,7 @@ interface NebulaAuthority {
 }
 
 export async function nebula(this: Context, flags: BrokerRotateFlags): Promise<void> {
-  const { answer, format } = await rotate<{ authorities: NebulaAuthority[] }>(this, flags, 'nebula')
+  const { answer, format } = await ask<{ authorities: NebulaAuthority[] }>(this, flags, ['nebula', 'rotate'])
   const told = answer.authorities.map(({ fingerprint, name, phase, issues, trustedUntil }) => ({
     fingerprint,
     name,
@@ -93,10 +95,10 @@ interface PkiAuthority {
 
 export async function pki(this: Context, flags: BrokerRotatePkiFlags): Promise<void> {
   const { root, distrust } = flags
-  const { answer, format } = await rotate<{ roots: PkiAuthority[]; intermediates: PkiAuthority[] }>(
+  const { answer, format } = await ask<{ roots: PkiAuthority[]; intermediates: PkiAuthority[] }>(
     this,
     flags,
-    'pki',
+    ['pki', 'rotate'],
     { root, distrust },
   )
   const toTell =
@@ -111,15 +113,9 @@ export async function pki(this: Context, flags: BrokerRotatePkiFlags): Promise<v
   )
 }
 
-async function rotate<T>(
-  context: Context,
-  flags: BrokerRotateFlags,
-  what: 'token-keys' | 'nebula' | 'pki',
-  said?: object,
-) {
+async function ask<T>(context: Context, flags: BrokerRotateFlags, path: readonly string[], said?: object) {
   await using session = await openSession(context, flags)
   await using broker = await openBrokerAdmin(context, session, flags)
-  const path = [what, 'rotate']
   const body = said && { body: Buffer.from(JSON.stringify(said)) }
   const reply = await broker.ask({ api: 'admin', method: 'POST', path, ...body })
   return { answer: jsonIn<T>(reply), format: session.format }
