@@ -463,6 +463,7 @@ export const outputSchemas = {
     notes: Type.Array(object({ from: text, to: optional(text), why: optional(text) })),
     policies: Type.Array(text),
     resources: Type.Array(text),
+    references: Type.Array(text),
   }),
   'broker serve': object({ url: text, adminUrl: optional(text) }),
   'broker check': object({

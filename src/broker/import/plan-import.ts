@@ -4,6 +4,7 @@ import { type Json, jsonAt, secretLimits } from '#base/index.ts'
 import { failure } from '../codes.ts'
 import { planAdmin } from './plan-admin.ts'
 import { planPlugins } from './plan-plugins.ts'
+import { planReferences, planStorage } from './plan-storage.ts'
 
 /** A member of Trustee's configuration, and what became of it. */
 export interface ImportNote {
@@ -29,12 +30,20 @@ export interface ImportPlan {
   /** Folders with attestation policies: ID.rego. */
   readonly policyFolders: readonly string[]
   readonly resources: readonly ResourceSource[]
+  readonly stored: readonly StoredSource[]
 }
 
 /** Where resources lie: folders REPOSITORY/TYPE/TAG, one folder with keys as names, or a file of keys and values. */
 export interface ResourceSource {
   readonly kind: 'tree' | 'folder' | 'json'
   readonly path: string
+}
+
+/** Where policies and reference values lie, in Trustee's storage. */
+export interface StoredSource {
+  readonly kind: 'folder' | 'json'
+  readonly path: string
+  readonly holds: 'resourcePolicy' | 'attestationPolicies' | 'references'
 }
 
 /** A plan while it is made. */
@@ -48,6 +57,7 @@ export class Draft {
   readonly policies: { readonly name: 'resource'; readonly path: string }[] = []
   readonly policyFolders: string[] = []
   readonly resources: ResourceSource[] = []
+  readonly stored: StoredSource[] = []
 
   constructor(document: Json, base: string) {
     this.document = document
@@ -108,10 +118,11 @@ export function planImport(text: string, base: string): ImportPlan {
   const issuer = planAttestation(draft)
   planPolicies(draft)
   planPlugins(draft)
+  planStorage(draft)
   draft.tellTheRest()
-  const { notes, members, admins, policies, policyFolders, resources } = draft
+  const { notes, members, admins, policies, policyFolders, resources, stored } = draft
   return {
-    ...{ notes, members, admins, policies, policyFolders, resources },
+    ...{ notes, members, admins, policies, policyFolders, resources, stored },
     ...(issuer !== undefined && { issuer }),
     ...(listen !== undefined && { listen }),
   }
@@ -187,11 +198,7 @@ function planAttestation(draft: Draft): string | undefined {
   const folder = draft.textAt(`${broker}.policy_dir`)
   if (folder !== undefined) draft.policyFolders.push(draft.pathOf(folder))
   if (folder !== undefined) draft.did(`${broker}.policy_dir`, 'policies attestation/ID')
-  if (draft.at('attestation_service.rvps_config') !== undefined)
-    draft.cannot(
-      'attestation_service.rvps_config',
-      'reference values are in the state: bring them with `sealift broker reference import`',
-    )
+  planReferences(draft)
   for (const name of ['trusted_jwk_sets', 'trusted_certs_paths'])
     if (draft.at(`attestation_token.${name}`) !== undefined)
       draft.cannot(

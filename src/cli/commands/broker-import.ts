@@ -44,7 +44,7 @@ export const brokerImport = buildCommand<BrokerImportFlags, [string, string], Co
   docs: {
     brief: "Make a key broker out of Trustee's configuration",
     fullDescription: described(
-      "Reads the configuration of Trustee's KBS and makes a new broker that answers as it did: what has its like here is taken over, with its policies, the keys of its admins and the resources of a LocalFs repository; each member that has not is named, and why. Nothing of Trustee's is changed.",
+      "Reads the configuration of Trustee's KBS and makes a new broker that answers as it did: what has its like here is taken over, with the keys of its admins, and resources, policies and reference values that lie in files (LocalFs, LocalJson); each member that has not is named, and why. Nothing of Trustee's is changed.",
       [
         'sealift broker import kbs-config.toml ./broker',
         'sealift broker import /etc/kbs-config.toml ./broker --password-file ./password -o json',

@@ -1,4 +1,5 @@
 import { dirname, join, resolve } from 'node:path'
+import { parseReferenceValue } from '#attestation/index.ts'
 import { isFailure, nodeFileSystem, parseJson, policyLimits, secretLimits } from '#base/index.ts'
 import {
   type ImportNote,
@@ -32,7 +33,10 @@ export async function run(
   const notes: ImportNote[] = [...plan.notes]
   const policies = await putPolicies(broker, plan, notes)
   const resources = await putResources(broker, plan, notes)
-  print(this, session.format, { ...made, notes, policies, resources }, () =>
+  const stored = await putStored(broker, plan, notes)
+  policies.push(...stored.policies)
+  const { references } = stored
+  print(this, session.format, { ...made, notes, policies, resources, references }, () =>
     [
       `a key broker in ${folder}, owned by ${made.owner}`,
       ...notes.map(({ from, to, why }) =>
@@ -42,7 +46,7 @@ export async function run(
             : `  ${from} -> ${to}${why === undefined ? '' : ` (${why})`}`,
         ),
       ),
-      `${count(policies.length, 'policy').replace(/policys$/, 'policies')}, ${count(resources.length, 'resource')}`,
+      `${count(policies.length, 'policy').replace(/policys$/, 'policies')}, ${count(resources.length, 'resource')}, ${count(references.length, 'reference value')}`,
     ].join('\n'),
   )
 }
@@ -60,12 +64,48 @@ async function putPolicies(
   const put: string[] = []
   for (const { name, path } of found)
     await attempt(notes, path, async () => {
-      const text = Buffer.from(await readWhole(path, policyLimits.bytes)).toString()
-      const body = Buffer.from(JSON.stringify({ files: [{ path: `${name.split('/').at(-1)}.rego`, text }] }))
-      await broker.ask({ api: 'admin', method: 'PUT', path: ['policies', ...name.split('/')], body })
+      await putPolicy(broker, name, await readWhole(path, policyLimits.bytes))
       put.push(name)
     })
   return put
+}
+
+async function putPolicy(broker: BrokerAdmin, name: string, rego: Uint8Array): Promise<void> {
+  const text = Buffer.from(rego).toString()
+  const body = Buffer.from(JSON.stringify({ files: [{ path: `${name.split('/').at(-1)}.rego`, text }] }))
+  await broker.ask({ api: 'admin', method: 'PUT', path: ['policies', ...name.split('/')], body })
+}
+
+/** Policies and reference values that lie in the storage where resources do. */
+async function putStored(broker: BrokerAdmin, { stored }: ImportPlan, notes: ImportNote[]) {
+  const policies: string[] = []
+  const references: string[] = []
+  for (const source of stored)
+    for (const [names, read] of await found(source, notes))
+      await attempt(notes, join(source.path, ...names), async () => {
+        if (source.holds === 'references') {
+          references.push(await putReference(broker, await read()))
+          return
+        }
+        const name = policyOf(source.holds, names.join('/'))
+        if (name === undefined) throw failure('USAGE', 'it is the name of no policy')
+        await putPolicy(broker, name, await read())
+        policies.push(name)
+      })
+  return { policies, references }
+}
+
+/** Trustee's name of it: `resource-policy.rego`, `default_cpu.rego`. */
+function policyOf(holds: 'resourcePolicy' | 'attestationPolicies', key: string): string | undefined {
+  if (holds === 'resourcePolicy') return key === 'resource-policy.rego' ? 'resource' : undefined
+  return key.endsWith('.rego') ? `attestation/${key.slice(0, -'.rego'.length)}` : undefined
+}
+
+async function putReference(broker: BrokerAdmin, bytes: Uint8Array): Promise<string> {
+  const { name, value, expiration } = parseReferenceValue(bytes)
+  const body = Buffer.from(JSON.stringify({ value, expires: expiration.toISOString() }))
+  await broker.ask({ api: 'admin', method: 'PUT', path: ['references', ...name.split('/')], body })
+  return name
 }
 
 /** Names and values as they lie there; a name need not be one of a resource. */
@@ -89,7 +129,10 @@ async function putResources(
   return put
 }
 
-async function found({ kind, path }: ResourceSource, notes: ImportNote[]): Promise<Found[]> {
+async function found(
+  { kind, path }: Pick<ResourceSource, 'kind' | 'path'>,
+  notes: ImportNote[],
+): Promise<Found[]> {
   if (kind === 'json') return inJson(path, notes)
   const fileAt =
     (...names: string[]) =>
