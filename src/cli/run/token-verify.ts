@@ -1,7 +1,7 @@
-import { X509Certificate } from 'node:crypto'
 import { resolve } from 'node:path'
 import { fetchJwkSet, parseJwkSet, type TokenTrust, verifyToken } from '#attestation/index.ts'
 import { attestationLimits, type Json, jsonAt } from '#base/index.ts'
+import { parseCertificates } from '#keys/index.ts'
 import { isLoopback } from '#oci/index.ts'
 import { brokerFetch } from '../broker/broker-fetch.ts'
 import { readFileOrInput } from '../broker/file-or-input.ts'
@@ -44,9 +44,10 @@ async function trustOf(
   return {
     ...(jwks !== undefined && { keys: parseJwkSet(await readJwks(context, jwks, signal)) }),
     ...(certificate !== undefined && {
-      certificates: certificatesIn(
-        await readWhole(resolve(context.cwd, certificate), attestationLimits.jwkSetBytes),
-        certificate,
+      certificates: parseCertificates(
+        Buffer.from(
+          await readWhole(resolve(context.cwd, certificate), attestationLimits.jwkSetBytes),
+        ).toString(),
       ),
     }),
     ...(issuer !== undefined && { issuer }),
@@ -61,18 +62,6 @@ async function readJwks(context: Context, place: string, signal: AbortSignal): P
   if (url.protocol !== 'https:' && !isLoopback(url.host))
     throw failure('USAGE', `${place} is not fetched over plain HTTP: keys are fetched by HTTPS`)
   return fetchJwkSet(url, { fetch: brokerFetch(context.env), signal })
-}
-
-const block = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g
-
-function certificatesIn(bytes: Uint8Array, file: string): X509Certificate[] {
-  const blocks = Buffer.from(bytes).toString().match(block) ?? []
-  try {
-    if (blocks.length > 0) return blocks.map((pem) => new X509Certificate(pem))
-  } catch {
-    // Told below.
-  }
-  throw failure('USAGE', `${file} holds no certificates (PEM)`)
 }
 
 /** What a token says of each TEE. Whoever issued it is trusted; its text still goes to a terminal. */
