@@ -27,6 +27,8 @@ interface Wish {
   readonly isChange: boolean
   /** Whether it is looked at here who may: plugins that know of roles do that themselves. */
   readonly isGuarded: boolean
+  /** What a plugin gives to those that attested alone: no admin's rights stand for a resource policy. */
+  readonly isForGuests: boolean
   readonly problems: Problems
   readonly act: (at: Date, signal: AbortSignal) => Promise<Answer>
 }
@@ -52,10 +54,14 @@ export class Administration {
   async answer(request: AdminRequest, at: Date, signal: AbortSignal): Promise<BrokerReply> {
     const caller = formatPrincipal(request.principal)
     let wish: Wish | undefined
+    // Whoever has no rights is told nothing of rules that cannot be read.
+    let isTrusted = true
     try {
       wish = this.#wishOf(request)
+      isTrusted = false
       // Plugins that look at roles themselves see the same rules.
       const rules = await this.#parts.rules()
+      isTrusted = true
       check(rules, wish, request)
       if (wish.isChange) await this.#write(wish, request, at, undefined)
       const answer = await wish.act(at, signal)
@@ -66,11 +72,20 @@ export class Administration {
         wish?.call ?? 'unknown',
         error,
         { ...brokerProblems, ...wish?.problems },
-        { caller, isTrusted: true },
+        { caller, isTrusted },
       )
-      if (wish && (reply.status === 401 || reply.status === 403))
-        await this.#write(wish, request, at, reply.outcome.code)
+      const isRefused = wish && (reply.status === 401 || reply.status === 403)
+      return isRefused ? this.#refused(wish!, request, at, reply) : reply
+    }
+  }
+
+  /** A refusal that cannot be written down is one all the same. */
+  async #refused(wish: Wish, request: AdminRequest, at: Date, reply: BrokerReply): Promise<BrokerReply> {
+    try {
+      await this.#write(wish, request, at, reply.outcome.code)
       return reply
+    } catch (error) {
+      return refusal(wish.call, error, brokerProblems, { caller: formatPrincipal(request.principal) })
     }
   }
 
@@ -89,6 +104,7 @@ export class Administration {
       reference: rest.join('/'),
       isChange,
       isGuarded: true,
+      isForGuests: false,
       problems: known.problems,
       act: (at, signal) => known.handler(request, at, signal),
     }
@@ -97,6 +113,8 @@ export class Administration {
   #wishOfPlugin(plugin: Plugin, { method, query, body, principal }: AdminRequest, path: string[]): Wish {
     const isChange = method !== 'GET'
     const isResource = plugin.name === 'resource'
+    const asked = { plugin: plugin.name, method, path, query, body }
+    const access = isResource ? 'admin' : plugin.access(asked)
     const verbs = {
       GET: path.length === 0 ? 'list' : 'pull',
       POST: 'push',
@@ -110,13 +128,9 @@ export class Administration {
       reference: path.join('/'),
       isChange,
       isGuarded: !isResource,
+      isForGuests: access === 'attested' || access === 'certificate',
       problems: plugin.problems ?? {},
-      act: (at, signal) =>
-        plugin.handle(
-          { plugin: plugin.name, method, path, query, body, caller: { kind: 'admin', principal } },
-          at,
-          signal,
-        ),
+      act: (at, signal) => plugin.handle({ ...asked, caller: { kind: 'admin', principal } }, at, signal),
     }
   }
 
@@ -132,8 +146,8 @@ export class Administration {
       at: at.toISOString(),
       principal: { kind, name, ...(groups && { groups }) },
       verb: wish.verb,
-      repository: wish.repository.slice(0, 1024),
-      ...(wish.reference && { reference: wish.reference.slice(0, 1024) }),
+      repository: recorded(wish.repository),
+      ...(wish.reference && { reference: recorded(wish.reference) }),
       allowed: refused === undefined,
       ...(refused !== undefined && { reason: refused }),
     }
@@ -141,8 +155,17 @@ export class Administration {
   }
 }
 
+/** What was cut in the middle of a character is told as well as it can be: no name keeps a refusal out of the log. */
+const recorded = (name: string): string => name.slice(0, 1024).toWellFormed()
+
 /** @throws BROKER_ADMIN_DENIED */
-function check(rules: AccessRules, { isGuarded, verb, repository }: Wish, { principal }: AdminRequest): void {
+function check(
+  rules: AccessRules,
+  { isGuarded, isForGuests, verb, repository }: Wish,
+  { principal }: AdminRequest,
+): void {
+  if (isForGuests)
+    throw failure('BROKER_ADMIN_DENIED', `what is asked of ${repository} is for attested guests alone`)
   if (!isGuarded || mayDo(rules, principal, verb, repository)) return
   // Who may change a thing may look at it.
   if (verb === 'audit' && mayDo(rules, principal, 'administer', repository)) return
