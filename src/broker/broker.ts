@@ -145,7 +145,9 @@ export class Broker implements BrokerFace {
     signal: AbortSignal,
   ): Promise<Asking> {
     const { certificateCaller, allowRsa15 } = this.#parts
-    const session = access === 'attested' ? await this.#sessionOf(sessionId, at, signal) : undefined
+    const found = access === 'attested' ? await this.#sessionOf(sessionId, at, signal) : undefined
+    // A session that was begun and not attested says nothing: not even how to read a bearer's key.
+    const session = found?.token === undefined ? undefined : found
     const token = session ? session.token : access === 'attested' ? bearer : undefined
     if (token !== undefined) {
       const guest = await this.#tokens.read(token, at, { version: session?.version, allowRsa15 })
