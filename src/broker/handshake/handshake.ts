@@ -96,17 +96,18 @@ export class Handshake {
     ])
     const evaluated: AppraisalEvaluation[] = []
     let claims: ReturnType<typeof earClaims> | undefined
+    let guest: Guest | undefined
     try {
       const onEvaluated = (one: AppraisalEvaluation) => evaluated.push(one)
       const appraisals = appraise(verified, policyFor, values, at, { onEvaluated })
       const { issuer, build, tokenSeconds: validSeconds } = this.#parts
       claims = earClaims(appraisals, { issuer, build, developer: 'https://sealift.dev', validSeconds }, at)
+      guest = guestOf(claims as unknown as Guest['claims'], verified.teeKey)
     } finally {
-      // A policy that came to nothing is written down as well.
-      if (!claims) await this.#record(evaluated, undefined, at, signal)
+      // A policy that came to nothing is written down as well, and what no token can be made of.
+      if (!guest) await this.#record(evaluated, undefined, at, signal)
     }
     const token = signer.sign(claims)
-    const guest = guestOf(claims as unknown as Guest['claims'], verified.teeKey)
     const entry = await this.#record(evaluated, guest, at, signal)
     const attested = await sessions.attest(session.id, token, at, signal)
     if (!attested)
