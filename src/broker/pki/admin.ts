@@ -1,4 +1,4 @@
-import { limits as baseLimits, type Json, type PkiLimits, parseJson } from '#base/index.ts'
+import { limits as baseLimits, isFailure, type Json, type PkiLimits, parseJson } from '#base/index.ts'
 import type { AdminHandlers, AdminRequest } from '../face.ts'
 import type { Reply } from '../types.ts'
 import type { Authorities, Rotation, TrustedAuthority } from './authorities.ts'
@@ -129,13 +129,23 @@ function tellIssued(record: IssuedRecord, isRevoked = false): Json {
 
 function rotationOf({ body }: AdminRequest): Rotation {
   if (body.length === 0) return {}
-  const document = parseJson(body, { maxBytes: baseLimits.errorBytes })
+  const document = parsed(body)
   const isObject = typeof document === 'object' && document !== null && !Array.isArray(document)
   const { root = false, distrust = false, ...others } = isObject ? document : { none: true }
   const isGood =
     typeof root === 'boolean' && typeof distrust === 'boolean' && Object.keys(others).length === 0
   if (!isGood) throw invalid('the body is not {"root": BOOLEAN, "distrust": BOOLEAN}')
   return { root, distrust }
+}
+
+/** Nothing for what is no JSON. */
+function parsed(body: Uint8Array): Json {
+  try {
+    return parseJson(body, { maxBytes: baseLimits.errorBytes })
+  } catch (error) {
+    if (isFailure(error)) return null
+    throw error
+  }
 }
 
 function reasonOf({ query }: AdminRequest): RevocationReason {
