@@ -32,7 +32,8 @@ function write(folder: string, kind: 'local_fs' | 'local_json'): void {
         const base64 = Buffer.from(value).toString('base64').replaceAll('+', '-').replaceAll('/', '_')
         return [key, base64]
       })
-      writeFileSync(path, JSON.stringify(Object.fromEntries(encoded)))
+      const wrong = namespace === 'repository' ? { 'a/b/number': 5, 'a/b/text': '*' } : {}
+      writeFileSync(path, JSON.stringify({ ...Object.fromEntries(encoded), ...wrong }))
       continue
     }
     mkdirSync(path)
