@@ -5,6 +5,7 @@ import { nebulaTerms } from '../nebula/terms.ts'
 import { isPluginName } from '../packages/package-name.ts'
 import { statementsProblem } from '../references/statement-rules.ts'
 import { checkResourceConfiguration, checkUrl } from '../resource/configuration.ts'
+import { placesProblem } from './check-places.ts'
 import { readYaml } from './read-yaml.ts'
 import { brokerConfigurationSchema } from './schema.ts'
 import type { BrokerConfiguration } from './types.ts'
@@ -26,6 +27,8 @@ export function parseBrokerConfiguration(
   const { state, keyring, sessions, audit, admin, issuer } = configuration
   checkResourceConfiguration({ version: 1, ...configuration.resources } as unknown as Json, limits)
   if (state.kind === 'postgres') checkUrl(state.url, '/state/url', invalid)
+  const places = placesProblem(configuration)
+  if (places !== undefined) throw invalid(places)
   if ((keyring.keyFile === undefined) === (keyring.passwordFile === undefined))
     throw invalid('/keyring needs one of keyFile and passwordFile')
   if (/[\p{C}\s]/u.test(issuer)) throw invalid('/issuer has white space or control characters in it')

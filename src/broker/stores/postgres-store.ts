@@ -93,6 +93,9 @@ export class PostgresSecretStore implements SecretStore, AsyncDisposable {
   }
 }
 
+/** Under which a store's rows stand in the table, where nothing else is said. */
+export const defaultStoreName = 'secrets'
+
 const schema = `CREATE TABLE IF NOT EXISTS sealift_secrets (
   store text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL, revision text NOT NULL, value bytea NOT NULL,
   PRIMARY KEY (store, key))`
@@ -104,7 +107,7 @@ const schema = `CREATE TABLE IF NOT EXISTS sealift_secrets (
  */
 export async function openPostgresStore(
   url: string,
-  { name = 'secrets', connections = 4, password }: PostgresStoreOptions = {},
+  { name = defaultStoreName, connections = 4, password }: PostgresStoreOptions = {},
 ): Promise<PostgresSecretStore> {
   if (!isKeyName(name)) throw failure('SECRET_KEY_INVALID', 'the name of a store is not a name')
   const { query, end } = await connectPostgres(url, {
