@@ -47,7 +47,9 @@ test('each thing that is wrong is told with its code, and the others are looked 
   writeFileSync(join(directory, 'access.yaml'), 'version: 1\n')
   change(scene, 'tees: [sample]', 'tees: []')
   assert.deepEqual(await problems(directory), ['tees BROKER_TEE_OFF', 'access ACCESS_RULES_INVALID'])
-  change(scene, 'tees: []', 'tees: [sample, sampledevice]')
+  change(scene, 'tees: []', 'tees: [tdx]')
+  assert.deepEqual((await problems(directory))[0], 'tees TEE_UNKNOWN')
+  change(scene, 'tees: [tdx]', 'tees: [sample, sampledevice]')
   change(scene, 'place: { kind: sqlite, path: secrets.sqlite }', 'place: { kind: sqlite, path: access.yaml }')
   assert.deepEqual(await problems(directory), [
     'access ACCESS_RULES_INVALID',

@@ -28,7 +28,7 @@ export async function checkState(
   await findings.look('references', async () => {
     const values = await new StoredReferences(state).values()
     const ended = values.filter(({ expiration }) => expiration <= at).map(({ name }) => name)
-    if (ended.length === 0) return `${values.length} values that hold`
+    if (ended.length === 0) return `values that hold: ${values.length}`
     throw failure('BROKER_REFERENCE_EXPIRED', `these values have expired: ${ended.sort().join(', ')}`)
   })
   await findings.look('token-keys', async () => {

@@ -46,7 +46,7 @@ export async function checkListeners(
         throw failure('BROKER_ADMIN_KEYS_INVALID', 'there is no certificate in admin.clientCa')
     }
     const authority = admin.clientCa === undefined ? '' : ', and client certificates'
-    return `${keys.length} keys, ${issuers.length} identity providers${authority}`
+    return `keys: ${keys.length}, identity providers: ${issuers.length}${authority}`
   })
   return findings.all
 }
