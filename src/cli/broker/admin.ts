@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import type { Principal } from '#access/index.ts'
 import { isFailure } from '#base/index.ts'
 import type { AdminRequest, BrokerReply } from '#broker/index.ts'
 import { isLoopback } from '#oci/index.ts'
@@ -39,14 +40,22 @@ export async function openBrokerAdmin(
     throw failure('USAGE', 'which broker? Name its folder or its address (--broker, SEALIFT_BROKER)')
   return /^https?:\/\//.test(place)
     ? await overNetwork(context, place, flags, settings.adminKey, signal)
-    : await inProcess(resolve(context.cwd, place), signal)
+    : await openBrokerAs(thisUser(), resolve(context.cwd, place), signal)
 }
 
-/** Whoever can read the folder and its keys owns the broker: it is asked as its owner, and the log says who that was. */
-async function inProcess(directory: string, signal: AbortSignal): Promise<BrokerAdmin> {
+/**
+ * A broker opened in this process. Whoever can read its folder and its keys could do anything with it; its access rules
+ * are asked all the same, and the log says who it was.
+ *
+ * @throws what `openBroker` throws
+ */
+export async function openBrokerAs(
+  principal: Principal,
+  directory: string,
+  signal: AbortSignal,
+): Promise<BrokerAdmin> {
   const { openBrokerHere } = await import('./open-broker-here.ts')
   const broker = await openBrokerHere(directory)
-  const principal = thisUser()
   return {
     async ask({ api, method, path, query = {}, body = new Uint8Array() }) {
       const reply = await broker.face.admin({ api, method, path, query, body, principal }, signal)

@@ -1,8 +1,9 @@
 import { dirname, join, resolve } from 'node:path'
+import { parsePrincipal } from '#access/index.ts'
 import { parseReferenceValue } from '#attestation/index.ts'
 import { policyLimits, secretLimits } from '#base/index.ts'
 import { type ImportNote, type ImportPlan, importBroker, planImport } from '#broker/index.ts'
-import { type BrokerAdmin, openBrokerAdmin } from '../broker/admin.ts'
+import { type BrokerAdmin, openBrokerAs } from '../broker/admin.ts'
 import { makeBroker } from '../broker/make-broker.ts'
 import { attempt, filesIn, found } from '../broker/trustee-files.ts'
 import { failure } from '../codes.ts'
@@ -24,7 +25,8 @@ export async function run(
   const text = Buffer.from(await readWhole(source, secretLimits.configurationBytes)).toString()
   const plan = planImport(text, dirname(source))
   const made = await makeBroker(this, flags, directory, (terms) => importBroker(directory, plan, terms))
-  await using broker = await openBrokerAdmin(this, session, { broker: directory })
+  // Its owner need not be whoever runs this: what they will own is put in in their name.
+  await using broker = await openBrokerAs(parsePrincipal(made.owner), directory, session.signal)
   const notes: ImportNote[] = [...plan.notes]
   const policies = await putPolicies(broker, plan, notes)
   const resources = await putResources(broker, plan, notes)
