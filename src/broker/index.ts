@@ -9,7 +9,7 @@ export type * from './face.ts'
 export { identityOf } from './identity.ts'
 export { importBroker } from './import/import-broker.ts'
 export { type ImportNote, type ImportPlan, planImport, type ResourceSource } from './import/plan-import.ts'
-export { type InitTerms, initBroker } from './init-broker.ts'
+export { type DatabaseTerms, type InitTerms, initBroker } from './init-broker.ts'
 export { codes as leaseCodes } from './leases/codes.ts'
 export { codes as nebulaCodes } from './nebula/codes.ts'
 export {

@@ -6,7 +6,9 @@ import { failure } from './codes.ts'
 import { configurationName } from './open-broker.ts'
 import { openKeyring } from './open-keyring.ts'
 import { StoredPolicies, starterPolicies } from './policies/index.ts'
-import { formatKeyring, newKeyring, openSqliteStore, sealedStore } from './stores/index.ts'
+import { openPlace } from './resource/index.ts'
+import { formatKeyring, newKeyring, sealedStore } from './stores/index.ts'
+import type { SecretStore } from './types.ts'
 
 export interface InitTerms {
   /** The first owner: `user:ada`. */
@@ -18,8 +20,17 @@ export interface InitTerms {
   readonly issuer?: string
   readonly listen?: string
   readonly adminListen?: string
+  /** State, sessions, audit log and resources in PostgreSQL, for replicas; files beside the configuration without it. */
+  readonly database?: DatabaseTerms
   readonly fs?: FileSystem
   readonly now?: () => Date
+}
+
+export interface DatabaseTerms {
+  /** `postgres://USER@HOST/DATABASE` */
+  readonly url: string
+  /** A file whose first line is the password; relative to the directory. */
+  readonly passwordFile?: string
 }
 
 /**
@@ -27,13 +38,19 @@ export interface InitTerms {
  * never written over; killed in between, what is missing can be seen, as the configuration comes last.
  *
  * @returns the files that were written
- * @throws BROKER_EXISTS, FILE_SYSTEM
+ * @throws BROKER_EXISTS, FILE_SYSTEM, SECRET_STORE_FAILED
  */
 export async function initBroker(directory: string, terms: InitTerms): Promise<readonly string[]> {
   const { fs = nodeFileSystem, now = () => new Date() } = terms
   if (await fs.stat(join(directory, configurationName)))
     throw failure('BROKER_EXISTS', `there is a broker in ${directory} already`)
+  await using stack = new AsyncDisposableStack()
   await mkdir(directory, { recursive: true, mode: 0o700 })
+  const place = statePlace(terms)
+  // Before anything is written: a database that is not there, or is another broker's, leaves no half of a broker.
+  const state = await openPlace(place, { directory, fs }, stack)
+  if ((await state.list('', { limit: 1 })).length > 0)
+    throw failure('BROKER_EXISTS', 'there is the state of a broker already')
   const keyFile = randomBytes(32)
   const keyring = await formatKeyring(newKeyring(), { kind: 'key-file', bytes: keyFile })
   const written = ['keyring.key', 'keyring.json', 'access.yaml', 'admin.pub', configurationName]
@@ -42,15 +59,25 @@ export async function initBroker(directory: string, terms: InitTerms): Promise<r
   await writeNew(join(directory, 'keyring.json'), keyring)
   await writeNew(join(directory, 'access.yaml'), Buffer.from(accessOf(terms)))
   await writeNew(join(directory, 'admin.pub'), Buffer.from(terms.ownerPublicKey))
-  await setPolicies(directory, terms.owner, now(), fs)
+  await setPolicies(directory, state, terms.owner, now(), fs)
   await writeNew(join(directory, configurationName), Buffer.from(configurationOf(terms)))
   return written
 }
 
-async function setPolicies(directory: string, owner: string, at: Date, fs: FileSystem): Promise<void> {
+const statePlace = ({ database }: InitTerms) =>
+  database
+    ? ({ kind: 'postgres', ...database, name: 'state' } as const)
+    : ({ kind: 'sqlite', path: 'state.sqlite' } as const)
+
+async function setPolicies(
+  directory: string,
+  state: SecretStore,
+  owner: string,
+  at: Date,
+  fs: FileSystem,
+): Promise<void> {
   const keyring = await openKeyring(directory, { file: 'keyring.json', keyFile: 'keyring.key' }, fs)
-  await using store = await openSqliteStore(join(directory, 'state.sqlite'))
-  const policies = new StoredPolicies(sealedStore(store, keyring, { name: 'state' }))
+  const policies = new StoredPolicies(sealedStore(state, keyring, { name: 'state' }))
   for (const [name, files] of starterPolicies) await policies.set(name, files, owner, at)
 }
 
@@ -78,6 +105,7 @@ const configurationOf = ({
   issuer,
   listen,
   adminListen,
+  database,
 }: InitTerms) => `# The key broker (docs/broker.md has every member).
 version: 1
 
@@ -96,21 +124,14 @@ admin:
 # can make its evidence. It shows the way without hardware${withSample ? ', and is switched on here for trying.' : ': [sample].'}
 tees: [${withSample ? 'sample' : ''}]
 
-# Policies, reference values, keys and leases; sealed under the keyring. For several replicas:
-# {kind: postgres, url: "postgres://broker@database/broker", passwordFile: password}
-state: { kind: sqlite, path: state.sqlite }
-keyring: { file: keyring.json, keyFile: keyring.key }
-
-# All that was decided, read and changed: \`sealift audit list --audit DIR/audit\`.
-audit: { kind: files, path: audit }
-
+${database ? inDatabase(database) : inFiles}
 access: access.yaml
 
 # Where secrets lie: stores by name, and which request goes to which.
 resources:
   stores:
     main:
-      place: { kind: sqlite, path: secrets.sqlite }
+      place: ${database ? placeOf(database, 'resources') : '{ kind: sqlite, path: secrets.sqlite }'}
   default: main
 
 # An overlay network whose nodes get their names, addresses and certificates here:
@@ -123,3 +144,29 @@ resources:
 #   trustDomain: broker.example
 #   clientCertificates: true
 `
+
+const keyringLine = 'keyring: { file: keyring.json, keyFile: keyring.key }'
+
+const inFiles = `# Policies, reference values, keys and leases; sealed under the keyring. Several replicas need PostgreSQL:
+# \`sealift broker init DIR --postgres postgres://broker@database/broker\` makes a broker that has all of it there.
+state: { kind: sqlite, path: state.sqlite }
+${keyringLine}
+
+# All that was decided, read and changed: \`sealift audit list --audit DIR/audit\`.
+audit: { kind: files, path: audit }
+`
+
+const inDatabase = (
+  database: DatabaseTerms,
+) => `# Policies, reference values, keys and leases; sealed under the keyring. All replicas have the same database and keyring.
+state: ${placeOf(database, 'state')}
+${keyringLine}
+sessions: { kind: postgres }
+
+# All that was decided, read and changed, in the database of \`state\`: \`sealift audit list --audit postgres://...\`.
+audit: { kind: postgres }
+`
+
+/** As YAML, of which JSON is a form. @param name of the store in the database's table */
+const placeOf = ({ url, passwordFile }: DatabaseTerms, name: string): string =>
+  `{ kind: postgres, url: ${JSON.stringify(url)}, ${passwordFile === undefined ? '' : `passwordFile: ${JSON.stringify(passwordFile)}, `}name: ${name} }`

@@ -36,6 +36,13 @@ export function auditDirectory(
 /** Whether an audit log lies in a database and not in a folder. */
 export const isDatabase = (place: string): boolean => /^postgres(ql)?:\/\//.test(place)
 
+/** Whether the address of a database has a password in it, which an argument must not. @throws USAGE where it is none */
+export function hasPassword(place: string): boolean {
+  if (!URL.canParse(place)) throw failure('USAGE', 'that is no address of a database')
+  const { password, searchParams } = new URL(place)
+  return password !== '' || searchParams.has('password')
+}
+
 const keyName = 'log.key'
 const verifierName = 'log.vkey'
 

@@ -7,7 +7,7 @@ import type { AuditFlags } from '../commands/audit.ts'
 import type { Context } from '../context.ts'
 import { readPassword } from '../password.ts'
 import type { Settings } from '../settings.ts'
-import { auditDirectory, isDatabase, readAuditPlace } from './audit-place.ts'
+import { auditDirectory, hasPassword, isDatabase, readAuditPlace } from './audit-place.ts'
 import { textOrFile } from './text-or-file.ts'
 
 const passwordVariable = 'SEALIFT_AUDIT_PASSWORD'
@@ -60,9 +60,7 @@ async function inDatabase(
   flags: AuditFlags,
   trust: Parameters<typeof readPostgresAudit>[1],
 ): Promise<OpenAuditReader> {
-  if (!URL.canParse(url)) throw failure('USAGE', '--audit is no address of a database')
-  const { password: inAddress, searchParams } = new URL(url)
-  if (inAddress !== '' || searchParams.has('password'))
+  if (hasPassword(url))
     throw failure(
       'USAGE',
       `a password is no argument: give it in ${passwordVariable} or --audit-password-file`,
