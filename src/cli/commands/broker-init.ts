@@ -60,7 +60,6 @@ export const brokerInit = buildCommand<BrokerInitFlags, [string], Context>({
     fullDescription: described(
       'Writes what a key broker needs into a folder: its configuration (broker.yaml), a keyring that seals what it stores, access rules with you as the owner, policies that deny until reference values say what is good, and a key with which you administer it over the network (admin.key, sealed with a password). With --postgres, state, sessions, audit log and resources lie in a database that any number of replicas share. What is there is never overwritten.',
       [
-        'sealift broker init ./broker',
         'SEALIFT_PASSWORD=... sealift broker init ./broker --sample',
         'sealift broker init ./broker --postgres postgres://broker@db.lab/broker --postgres-password-file ./db.password',
         'sealift broker init /etc/sealift/broker --issuer https://kbs.example --listen 0.0.0.0:8080 --password-file ./password',
