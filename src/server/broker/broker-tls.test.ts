@@ -144,6 +144,13 @@ test('an admin is known by a certificate of the authority for admins', async () 
   // A token that is there has to be good, whatever certificate stands beside it.
   const headers = { authorization: 'Bearer a.b.c' }
   assert.equal((await send(url, { ca, ...ada, headers })).status, 401)
+  // A browser shows the certificate for whatever page asks.
+  for (const page of [
+    { origin: 'https://evil.example' },
+    { origin: 'null' },
+    { 'sec-fetch-site': 'same-site' },
+  ])
+    assert.equal((await send(url, { ca, ...ada, headers: page })).status, 401)
   assert.equal(on.face.admins.length, 2)
 })
 

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Principal } from '#access/index.ts'
 import type { BrokerFace } from '#broker/index.ts'
 import { failure } from '../../codes.ts'
@@ -23,9 +24,18 @@ export const adminsDesk = (
       const message = 'the peer failed to prove who it is too often'
       throw failure('BROKER_LOGINS_EXCEEDED', message, { detail: { seconds } })
     }
+    if (headers.authorization === undefined && isOfAPage(headers))
+      throw failure('BROKER_ADMIN_UNKNOWN', 'a web page asks, with a certificate that is not its own')
     const principal = await authenticate(headers.authorization, connection)
     failures.giveBack(connection.peer)
     return principal
   },
   answer: (principal, api, request, signal) => face.admin({ ...request, principal, api }, signal),
 })
+
+/**
+ * Whether a browser says that a page asks (the Fetch standard, section 3.2; Fetch Metadata, section 2.4). It shows the
+ * certificate of whoever sits before it for every page; a token it does not have.
+ */
+const isOfAPage = ({ origin, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean =>
+  origin !== undefined || (site !== undefined && site !== 'none')
