@@ -165,6 +165,30 @@ describe('guests', () => {
     assert.equal(alone.status, 401)
   })
 
+  test('leave nothing in the log of requests that is no name of what they asked for', async () => {
+    await using scene = await brokerScene(
+      (yaml) =>
+        `${yaml}\nnebula: {name: n, pool: {range: 10.42.0.0/24}}\npki: {trustDomain: t.example, profiles: {web: {use: [server]}}}\n`,
+    )
+    const body = 'version = "0.1.0"\nalgorithm = "sha256"\n[data]\n'
+    const more = { initData: { format: 'toml', body } } as const
+    const url = 'http://broker.test'
+    const bearer = await guestClient({ url, keyPair: pair, fetch: fetchOf(scene.face), ...more }).attest()
+    const planted = 'PLANTED5ec4e7'
+    for (const query of [
+      { [planted]: 'x' },
+      { profile: 'web', ip: planted },
+      { profile: 'web', dns: `${planted}_` },
+      { profile: planted, hours: planted },
+      { name: 'n1', ip: planted, groups: planted, duration: planted, signature: planted },
+    ])
+      for (const path of ['nebula-ca/credential', 'pki/certificate']) {
+        const reply = await ask(scene, 'GET', path, { query, bearer })
+        assert.equal(reply.status, 400)
+        assert.ok(!JSON.stringify(reply.outcome).includes(planted), reply.outcome.code)
+      }
+  })
+
   test('whose evidence is of devices alone get no token, and that is written down', async () => {
     await using scene = await brokerScene((yaml) =>
       yaml.replace('tees: [sample]', 'tees: [sample, sampledevice]'),

@@ -29,7 +29,7 @@ export function parseCredentialRequest(
   limits: LeaseLimits = leaseLimits,
 ): CredentialRequest {
   const other = Object.keys(query).find((name) => !known.includes(name))
-  if (other !== undefined) throw invalid(`the parameter ${JSON.stringify(other.slice(0, 64))} is not known`)
+  if (other !== undefined) throw invalid(`a parameter of the query is none of ${known.join(', ')}`)
   const { name = '', ip, duration, version, signature } = query
   const publicKey = query['public-key']
   if (!isHostName(name, limits.nameLength)) throw invalid('the name is none that a host can have')

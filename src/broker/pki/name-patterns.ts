@@ -20,7 +20,8 @@ export function parseHostName(text: string): string {
     /^[A-Za-z0-9.-]+$/.test(text) &&
     labels.every((part) => label.test(part)) &&
     !/^\d/.test(labels.at(-1) ?? '')
-  if (!isGood) throw invalid(`${told(text)} is no host name: there are no wildcards, and others as xn--...`)
+  if (!isGood)
+    throw invalid('what is asked for as a host name is none: there are no wildcards, and others as xn--...')
   return name
 }
 
@@ -29,7 +30,7 @@ export function parseHostAddress(text: string): string {
   try {
     return formatAddress(parseAddress(text))
   } catch (error) {
-    if (isFailure(error, 'NETWORK_INVALID')) throw invalid(`${told(text)} is no address`)
+    if (isFailure(error, 'NETWORK_INVALID')) throw invalid('what is asked for as an address is none')
     throw error
   }
 }

@@ -40,7 +40,7 @@ export function readWish(terms: WishTerms, request: PluginRequest): Wish {
   const { trustDomain, limits = pkiLimits } = terms
   const { query, method, body } = request
   const other = Object.keys(query).find((name) => !known.includes(name))
-  if (other !== undefined) throw invalid(`the parameter ${JSON.stringify(other.slice(0, 64))} is not known`)
+  if (other !== undefined) throw invalid(`a parameter of the query is none of ${known.join(', ')}`)
   const identity = attestedIdentity(terms, request, limits)
   const profile = terms.profiles.get(query.profile ?? '')
   if (!profile) throw invalid('the query names no profile that there is')

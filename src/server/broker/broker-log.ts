@@ -1,8 +1,8 @@
 export type ListenerName = 'guests' | 'admins'
 
 /**
- * One thing that happened, as facts: a line of JSON each. Never a secret: no cookie, token, body, header or value of a
- * query is in it. A path is told only where the broker knows the call: its names are those of resources and policies,
+ * One thing that happened, as facts: a line of JSON each. Never a secret: no cookie, token, body or header is in it, and
+ * of a query the names alone that a certificate or a lease was refused for. A path is told only where the broker knows the call: its names are those of resources and policies,
  * which the audit log has too; any other path may be something that somebody put into the wrong place.
  */
 export type BrokerEvent =
