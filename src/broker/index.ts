@@ -13,7 +13,6 @@ export { type DatabaseTerms, type InitTerms, initBroker } from './init-broker.ts
 export { codes as leaseCodes } from './leases/codes.ts'
 export { codes as nebulaCodes } from './nebula/codes.ts'
 export {
-  type AuditPlace,
   configurationName,
   type OpenBrokerOptions,
   type OpenedAudit,
@@ -22,6 +21,7 @@ export {
   readBrokerConfiguration,
 } from './open-broker.ts'
 export { openKeyring, pathIn } from './open-keyring.ts'
+export type { AuditPlace } from './open-places.ts'
 export * from './packages/index.ts'
 export * from './pki/index.ts'
 export * from './policies/index.ts'
