@@ -8,6 +8,10 @@ import { freePort } from './workbench.ts'
 /** A PostgreSQL server of its own, on a loopback port, with its data in a folder that goes with it. */
 export interface PostgresServer extends AsyncDisposable {
   readonly url: string
+  /** Breaks off whatever it is doing, as a crash does. */
+  stop(): void
+  /** Again, on the same port. */
+  start(): void
 }
 
 export async function startPostgres(): Promise<PostgresServer> {
@@ -29,11 +33,22 @@ export async function startPostgres(): Promise<PostgresServer> {
   const port = await freePort()
   run('initdb', '-D', data, '-A', 'trust', '-U', user, '--no-instructions')
   const options = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${folder}`
-  run('pg_ctl', '-D', data, '-w', '-l', join(folder, 'log'), '-o', options, 'start')
+  let isUp = false
+  const start = () => {
+    run('pg_ctl', '-D', data, '-w', '-l', join(folder, 'log'), '-o', options, 'start')
+    isUp = true
+  }
+  const stop = () => {
+    run('pg_ctl', '-D', data, '-w', '-m', 'immediate', 'stop')
+    isUp = false
+  }
+  start()
   return {
     url: `postgres://${user}@127.0.0.1:${port}/postgres`,
+    start,
+    stop,
     async [Symbol.asyncDispose]() {
-      run('pg_ctl', '-D', data, '-w', '-m', 'immediate', 'stop')
+      if (isUp) stop()
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
