@@ -34,6 +34,12 @@ export const codes = {
     meaning: 'A request came without a session, or with one that has ended.',
     remedy: 'Attest again; guest clients do so by themselves.',
   },
+  BROKER_TOKEN_TOO_LONG: {
+    meaning:
+      'What a guest says of itself, its init-data and devices above all, makes a token that nobody would take.',
+    remedy:
+      'Shorten the init-data of the guest: what is large belongs into a resource, its digest into the init-data.',
+  },
   BROKER_PROTOCOL_OFF: {
     meaning: 'The guest speaks a version of the protocol that the configuration does not list.',
     remedy: 'Add the version under `protocols` in broker.yaml, or update the guest components.',

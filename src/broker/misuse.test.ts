@@ -1,5 +1,6 @@
 // What the broker must not be made to do, by guests, admins with few rights, plugins of others and odd input.
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -18,6 +19,7 @@ import { type BrokerScene, brokerScene, fetchOf, never } from '../../test/suppor
 import { Administration } from './admin/administration.ts'
 import { parseBrokerConfiguration } from './configuration/parse-configuration.ts'
 import type { AdminRequest } from './face.ts'
+import { MemorySessions } from './sessions/index.ts'
 import type { Plugin } from './types.ts'
 
 const pair = await generateTeeKey('P-256')
@@ -187,6 +189,47 @@ describe('guests', () => {
         assert.equal(reply.status, 400)
         assert.ok(!JSON.stringify(reply.outcome).includes(planted))
       }
+  })
+
+  test('with much init-data get no token that the broker could not read again', async () => {
+    await using scene = await brokerScene()
+    const initData = (bytes: number) => ({
+      format: 'toml' as const,
+      body: `version = "0.1.0"\nalgorithm = "sha256"\n[data]\n"a" = "${'x'.repeat(bytes)}"\n`,
+    })
+    const attest = async (bytes: number) => {
+      const { sessionId, nonce } = await begin(scene, 'sample')
+      const data = { nonce, teePubkey: pair.jwk, additionalEvidence: '' }
+      const primaryEvidence = sampleEvidence(primaryReportData('0.4.0', 'sample', data))
+      const whole = { ...data, primaryEvidence, initData: initData(bytes) }
+      return ask(scene, 'POST', 'attest', { sessionId, body: formatAttestationRequest(whole, '0.4.0') })
+    }
+    assert.equal((await attest(600_000)).status, 200)
+    const long = await attest(900_000)
+    assert.deepEqual([long.status, long.outcome.code], [413, 'BROKER_TOKEN_TOO_LONG'])
+    assert.equal((await records(scene)).at(-1)?.type, 'evaluation')
+  })
+
+  test('with long tokens take no room from all others, nor all memory', async () => {
+    const sessions = new MemorySessions({ mostTokenBytes: 1000, longTokenBytes: 100 })
+    const at = new Date()
+    const attested = async (length: number, seconds = 300) => {
+      const id = randomBytes(16).toString('hex')
+      const expires = new Date(at.getTime() + seconds * 1000)
+      await sessions.create({ id, version: '0.4.0', tee: 'sample', nonce: '', expires }, at)
+      const session = await sessions.attest(id, 'x'.repeat(length), at)
+      return session?.token?.length
+    }
+    const full = { code: 'SESSION_LIMIT' }
+    assert.equal(await attested(399, 1), 399)
+    assert.equal(await attested(101), 101)
+    // Half of the room is for those that are not long.
+    await assert.rejects(attested(101), full)
+    for (let left = 5; left > 0; left--) assert.equal(await attested(100), 100)
+    await assert.rejects(attested(1), full)
+    // What has ended makes room.
+    at.setTime(at.getTime() + 3000)
+    assert.equal(await attested(101), 101)
   })
 
   test('whose evidence is of devices alone get no token, and that is written down', async () => {

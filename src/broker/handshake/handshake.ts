@@ -14,6 +14,7 @@ import {
   referenceMember,
   verifyAttestation,
 } from '#attestation/index.ts'
+import { attestationLimits } from '#base/index.ts'
 import type { EvaluationGate } from '#gate/index.ts'
 import { failure } from '../codes.ts'
 import type { PolicyBook } from '../policies/types.ts'
@@ -95,19 +96,25 @@ export class Handshake {
       tokenKeys.signer(at),
     ])
     const evaluated: AppraisalEvaluation[] = []
-    let claims: ReturnType<typeof earClaims> | undefined
     let guest: Guest | undefined
+    let token = ''
     try {
       const onEvaluated = (one: AppraisalEvaluation) => evaluated.push(one)
       const appraisals = appraise(verified, policyFor, values, at, { onEvaluated })
       const { issuer, build, tokenSeconds: validSeconds } = this.#parts
-      claims = earClaims(appraisals, { issuer, build, developer: 'https://sealift.dev', validSeconds }, at)
+      const claims = earClaims(
+        appraisals,
+        { issuer, build, developer: 'https://sealift.dev', validSeconds },
+        at,
+      )
+      token = signer.sign(claims)
+      if (token.length > attestationLimits.tokenLength)
+        throw failure('BROKER_TOKEN_TOO_LONG', `the token would have ${token.length} characters`)
       guest = guestOf(claims as unknown as Guest['claims'], verified.teeKey)
     } finally {
       // A policy that came to nothing is written down as well, and what no token can be made of.
       if (!guest) await this.#record(evaluated, undefined, at, signal)
     }
-    const token = signer.sign(claims)
     const entry = await this.#record(evaluated, guest, at, signal)
     const attested = await sessions.attest(session.id, token, at, signal)
     if (!attested)

@@ -32,5 +32,6 @@ export const problems: Problems = {
   TOKEN_INVALID: { status: 401, variant: 'TokenVerifierError', detail: 'the token was not accepted' },
   TOKEN_UNTRUSTED: { status: 401, variant: 'TokenVerifierError', detail: 'the token was not accepted' },
   TOKEN_EXPIRED: { status: 401, variant: 'TokenVerifierError', detail: 'the token has ended: attest again' },
+  BROKER_TOKEN_TOO_LONG: attestation(413, 'the evidence and the init-data are too long'),
   SESSION_LIMIT: { status: 503, variant: 'AttestationError', detail: 'too many sessions: ask again later' },
 }

@@ -6,6 +6,9 @@ import type { Session, SessionStore } from './types.ts'
 export interface MemorySessionsOptions {
   /** As many are kept; one more is refused. Who attested is never pushed out by who did not. */
   readonly most?: number
+  /** Of all tokens; those that are longer than `longTokenBytes` take half of it at most. */
+  readonly mostTokenBytes?: number
+  readonly longTokenBytes?: number
 }
 
 /** At most so many are forgotten by one request. */
@@ -20,9 +23,19 @@ export class MemorySessions implements SessionStore {
    */
   readonly #ends = new Map<number, string[]>()
   readonly #most: number
+  readonly #mostTokenBytes: number
+  readonly #longTokenBytes: number
+  /** A guest says in its init-data how long its token is: a few thousand long ones would be all memory. */
+  readonly #tokenBytes = { short: 0, long: 0 }
 
-  constructor({ most = brokerLimits.sessions }: MemorySessionsOptions = {}) {
+  constructor({
+    most = brokerLimits.sessions,
+    mostTokenBytes = brokerLimits.sessionTokenBytes,
+    longTokenBytes = brokerLimits.longTokenBytes,
+  }: MemorySessionsOptions = {}) {
     this.#most = most
+    this.#mostTokenBytes = mostTokenBytes
+    this.#longTokenBytes = longTokenBytes
   }
 
   /** Those too that have ended since the last one was made. */
@@ -48,11 +61,13 @@ export class MemorySessions implements SessionStore {
     return this.#find(id, at)
   }
 
+  /** @throws SESSION_LIMIT */
   async attest(id: string, token: string, at: Date, signal?: AbortSignal): Promise<Session | undefined> {
     signal?.throwIfAborted()
     // Nothing is awaited between looking and writing: of two that come at once the first wins.
     const session = this.#find(id, at)
     if (!session || session.token !== undefined) return session
+    this.#takeRoom(token)
     const attested = { ...session, token }
     this.#sessions.set(id, attested)
     return attested
@@ -61,6 +76,27 @@ export class MemorySessions implements SessionStore {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#sessions.clear()
     this.#ends.clear()
+    Object.assign(this.#tokenBytes, { short: 0, long: 0 })
+  }
+
+  #kindOf = (token: string): 'short' | 'long' => (token.length > this.#longTokenBytes ? 'long' : 'short')
+
+  /** @throws SESSION_LIMIT */
+  #takeRoom(token: string): void {
+    const bytes = this.#tokenBytes
+    const kind = this.#kindOf(token)
+    const isFull =
+      bytes.short + bytes.long + token.length > this.#mostTokenBytes ||
+      (kind === 'long' && bytes.long + token.length > this.#mostTokenBytes / 2)
+    if (isFull)
+      throw failure('SESSION_LIMIT', `the tokens of sessions take ${bytes.short + bytes.long} bytes already`)
+    bytes[kind] += token.length
+  }
+
+  #forget(id: string): void {
+    const token = this.#sessions.get(id)?.token
+    if (token !== undefined) this.#tokenBytes[this.#kindOf(token)] -= token.length
+    this.#sessions.delete(id)
   }
 
   #find(id: string, at: Date): Session | undefined {
@@ -81,7 +117,7 @@ export class MemorySessions implements SessionStore {
         continue
       }
       const ended = ids.splice(-left)
-      for (const id of ended) this.#sessions.delete(id)
+      for (const id of ended) this.#forget(id)
       if (ids.length === 0) this.#ends.delete(second)
       left -= ended.length
       if (left === 0) return

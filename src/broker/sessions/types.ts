@@ -21,7 +21,7 @@ export interface SessionStore extends AsyncDisposable {
   read(id: string, at: Date, signal?: AbortSignal): Promise<Session | undefined>
   /**
    * Gives the session its token, unless it has one: the first wins. @returns the session as it is then, or undefined
-   * where it has ended.
+   * where it has ended. @throws SESSION_LIMIT where there is no room for the token
    */
   attest(id: string, token: string, at: Date, signal?: AbortSignal): Promise<Session | undefined>
   /** How many there are (an estimate where that is dear). */
