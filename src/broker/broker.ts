@@ -120,6 +120,9 @@ export class Broker implements BrokerFace {
   async #use(plugin: Plugin, request: GuestRequest, at: Date, signal: AbortSignal): Promise<Answer> {
     const [, ...path] = request.path
     const { method, query, body } = request
+    // No reader of the log takes it: what nobody could read is not asked either.
+    if (Object.hasOwn(query, '__proto__'))
+      throw failure('BROKER_REQUEST_INVALID', 'a parameter of the query has the name __proto__')
     const asked = { plugin: plugin.name, method, path, query, body }
     const access = plugin.access(asked)
     if (access === 'admin')

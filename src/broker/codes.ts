@@ -27,7 +27,7 @@ export const codes = {
     remedy: 'Ask an owner for a grant on the pseudo-repository that the message names (docs/broker.md).',
   },
   BROKER_REQUEST_INVALID: {
-    meaning: "An admin's request is not of the form that the call takes.",
+    meaning: 'A request is not of the form that the call takes.',
     remedy: 'Correct what the message names.',
   },
   BROKER_SESSION_UNKNOWN: {

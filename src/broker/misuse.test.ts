@@ -14,7 +14,7 @@ import {
   sampleEvidence,
   type Tee,
 } from '#attestation/index.ts'
-import type { AuditRecord } from '#gate/index.ts'
+import { type AuditRecord, replay } from '#gate/index.ts'
 import { type BrokerScene, brokerScene, fetchOf, never } from '../../test/support/broker-scene.ts'
 import { Administration } from './admin/administration.ts'
 import { parseBrokerConfiguration } from './configuration/parse-configuration.ts'
@@ -189,6 +189,32 @@ describe('guests', () => {
         assert.equal(reply.status, 400)
         assert.ok(!JSON.stringify(reply.outcome).includes(planted))
       }
+  })
+
+  test('make no entry of the log that nobody can read: nor do admins', async () => {
+    await using scene = await brokerScene()
+    const names = ['__proto__', 'constructor', 'toString']
+    for (const [name, value] of Object.entries({ svn: ['1'], launch_digest: ['abcde'] }))
+      await scene.admin('PUT', `references/${name}`, { value })
+    const statuses = names.map(
+      async (name) => (await scene.admin('PUT', `references/${name}`, { value: 1 })).status,
+    )
+    assert.deepEqual(await Promise.all(statuses), [400, 200, 200])
+    await scene.admin('POST', 'kbs:resource/default/key/one', secret)
+    const guest = guestClient({ url: 'http://broker.test', keyPair: pair, fetch: fetchOf(scene.face) })
+    const bearer = await guest.attest()
+    const asked = async (name: string) => {
+      const query = Object.assign(Object.create(null), JSON.parse(`{"a": "b"}`))
+      query[name] = 'x'
+      return (await ask(scene, 'GET', 'resource/default/key/one', { query, bearer })).status
+    }
+    assert.deepEqual(await Promise.all(names.map(asked)), [400, 200, 200])
+    let entries = 0
+    for await (const { differences } of replay(scene.audit)) {
+      entries++
+      assert.deepEqual(differences, [])
+    }
+    assert.ok(entries > 0)
   })
 
   test('with much init-data get no token that the broker could not read again', async () => {

@@ -40,11 +40,11 @@ export function parseReferenceValue(
   }
 }
 
-/** @throws REFERENCE_VALUE_INVALID for a name that is empty or has control characters */
+/** @throws REFERENCE_VALUE_INVALID for a name that is empty, has control characters, or can be none of a JSON member */
 export function referenceName(name: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  if (name === '' || /[\u0000-\u001f\u007f]/.test(name)) {
-    throw failure(code, 'the name of a reference value is empty or has control characters')
+  if (name === '' || name === '__proto__' || /[\u0000-\u001f\u007f]/.test(name)) {
+    throw failure(code, 'the name of a reference value is empty, has control characters, or is __proto__')
   }
   return name
 }

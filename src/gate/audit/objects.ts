@@ -10,6 +10,7 @@ import {
 } from '#base/index.ts'
 import { type Digest, digestHex, digestOf } from '#oci/index.ts'
 import { failure } from '../codes.ts'
+import { checkReadable } from './check-readable.ts'
 
 /** Small things kept by their digest: what records of the audit log point to. */
 export interface Objects {
@@ -93,9 +94,11 @@ const missing = (digest: Digest, why: string) =>
     detail: { digest },
   })
 
-/** Keeps a value as canonical JSON, so that the same value has the same digest everywhere. */
-export const keepJson = (objects: Objects, value: unknown): Promise<Digest> =>
-  objects.keep(canonicalJson(value))
+/** Keeps a value as canonical JSON, so that the same value has the same digest everywhere. @throws RECORD_INVALID */
+export async function keepJson(objects: Objects, value: unknown): Promise<Digest> {
+  checkReadable(value)
+  return objects.keep(canonicalJson(value))
+}
 
 /** @throws AUDIT_OBJECT_MISSING, JSON_INVALID, JSON_TOO_LARGE, JSON_TOO_DEEP */
 export async function readJson(objects: Objects, digest: Digest): Promise<Json> {

@@ -5,6 +5,7 @@ import { type Digest, isObject } from '#oci/index.ts'
 import type { Reason } from '#policy/index.ts'
 import { failure } from '../codes.ts'
 import { type Action, actions, type Environment, environments } from '../types.ts'
+import { checkReadable } from './check-readable.ts'
 
 /** Who asked, as a record keeps it. */
 export interface RecordedPrincipal {
@@ -209,20 +210,11 @@ export function recordBytes(record: AuditRecord): Uint8Array {
   if (known) return known
   const problems = shapeProblems(schemas[record.type]!, record)
   if (problems.length > 0) throw failure('RECORD_INVALID', `this cannot be recorded: ${tell(problems)}`)
-  // Inputs and decisions hold what was parsed within the usual depth, a few levels further in.
-  if (isDeeper(record as unknown as Json, recordDepth))
-    throw failure('RECORD_INVALID', `this cannot be recorded: it is nested deeper than ${recordDepth} levels`)
+  checkReadable(record)
   const bytes = canonicalJson(record as unknown as Json)
   written.set(record, bytes)
   return bytes
 }
-
-const recordDepth = 2 * limits.jsonDepth
-
-const isDeeper = (value: Json, most: number): boolean =>
-  value !== null &&
-  typeof value === 'object' &&
-  (most === 0 || Object.values(value).some((one) => isDeeper(one, most - 1)))
 
 /** Whoever looks how large a record is goes on to append it, and records never change. */
 const written = new WeakMap<AuditRecord, Uint8Array>()

@@ -166,6 +166,12 @@ describe('the gate for what is no content', () => {
       let deep: Json = null
       for (let at = 0; at < 200; at++) deep = [deep]
       await assert.rejects(gate.ask(question('ada', { deep }), at, never), { code: 'RECORD_INVALID' })
+      const proto = JSON.parse('{"__proto__": "x"}') as Json
+      const long = { proto, x: 'x'.repeat(100_000) }
+      for (const odd of [{ proto }, long, { list: [[{ a: proto }]] }])
+        await assert.rejects(gate.ask(question('ada', odd), at, never), { code: 'RECORD_INVALID' })
+      const shared = { ...question('ada', { proto }), shared: ['proto'] }
+      await assert.rejects(gate.ask(shared, at, never), { code: 'RECORD_INVALID' })
       await assert.rejects(gate.ask(question('\ud800'), at, never), { code: 'JSON_INVALID' })
       // A name that was cut in the middle of a character is for people: it is told as well as it can be.
       await gate.ask({ ...question('ada'), resource: 'resource/a/b/\ud83d' }, at, never)
