@@ -270,6 +270,72 @@ describe('guests', () => {
   })
 })
 
+test('nothing that is asked makes the broker fail, or throws', async () => {
+  await using scene = await brokerScene(
+    (yaml) => `${yaml}\nnebula: {name: n, pool: {range: 10.42.0.0/24}}\npki: {trustDomain: t.example}\n`,
+  )
+  const bodies = ['', 'x', '{}', 'null', '[]', '{"to": -1}', '{"policy": "AAAA", "policy_id": "../x"}']
+  const queries = ['', '?name=n1&ip=999', '?limit=0', '?after=%00', '?store=__proto__', '?profile=toString']
+  const names = ['..', 'constructor', '\u202e', '😀'.repeat(500), 'versions', 'rollback', '-1']
+  const admins = [
+    'policies',
+    'policies/resource',
+    'policies/attestation',
+    'references',
+    'references/import',
+    'leases',
+  ]
+  admins.push(
+    'nebula/authorities',
+    'nebula/holders',
+    'pki',
+    'pki/issued',
+    'pki/rotate',
+    'token-keys',
+    'kbs:resource',
+  )
+  admins.push(
+    'kbs:resource/a/b',
+    'kbs:resource-policy',
+    'kbs:attestation-policy',
+    'kbs:reference-value',
+    'kbs:pki/crl',
+  )
+  const guests = [
+    'auth',
+    'attest',
+    'resource',
+    'resource/a/b',
+    'nebula-ca',
+    'nebula-ca/credential',
+    'pki',
+    'pki/crl',
+  ]
+  const methods = ['GET', 'POST', 'PUT', 'DELETE'] as const
+  const asked: Promise<readonly [string, number]>[] = []
+  for (const method of methods) {
+    for (const path of [...admins, ...admins.flatMap((path) => names.map((name) => `${path}/${name}`))])
+      for (const body of path.includes(names[3]!) || method === 'GET' ? [''] : bodies.slice(0, 3))
+        asked.push(
+          scene.admin(method, path, Buffer.from(body)).then(({ status }) => [`${method} ${path}`, status]),
+        )
+    for (const path of [...guests, ...guests.flatMap((path) => names.map((name) => `${path}/${name}`))])
+      for (const search of queries)
+        for (const body of bodies) {
+          const query = Object.fromEntries(new URLSearchParams(search))
+          const whole = { method, path: path.split('/'), query, body: Buffer.from(body) }
+          asked.push(
+            scene.face
+              .guest(whole, never)
+              .then(({ status }) => [`${method} ${path}${search} ${body}`, status]),
+          )
+        }
+  }
+  // 503: others changed the same thing all the time.
+  const failed = (await Promise.all(asked)).filter(([, status]) => status >= 500 && status !== 503)
+  assert.deepEqual(failed, [])
+})
+
 test('no store of secrets is in the place of the state or of another, or sealed as the state is', async () => {
   await using scene = await brokerScene()
   const yaml = readFileSync(join(scene.directory, 'broker.yaml'), 'utf8')
