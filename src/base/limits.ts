@@ -515,7 +515,7 @@ export const brokerLimits = {
   sessions: 200_000,
   sessionSeconds: 300,
   /** Characters of all tokens in the sessions of one process; those of long ones take half of it at most. */
-  sessionTokenBytes: 512 * 1024 * 1024,
+  sessionTokenBytes: 1024 * 1024 * 1024,
   longTokenBytes: 16 * 1024,
   /** How long a token lasts, and what its keys are told ahead of their first use. */
   tokenSeconds: 300,
