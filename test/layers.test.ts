@@ -15,7 +15,7 @@ const house: Readonly<Record<string, Room>> = {
   base: { floor: 0, packages: ['canonicalize', 'typebox'] },
   oci: { floor: 1, packages: [] },
   keys: { floor: 1, packages: ['tweetnacl'] },
-  log: { floor: 1, packages: ['postgres'] },
+  log: { floor: 1, packages: ['pg'] },
   content: { floor: 2, packages: ['tar-stream'] },
   policy: { floor: 2, packages: ['yaml', 'typebox'] },
   access: { floor: 2, packages: ['yaml', 'typebox'] },
@@ -25,7 +25,7 @@ const house: Readonly<Record<string, Room>> = {
   gate: { floor: 4, packages: ['qrcode', 'typebox'] },
   bundle: { floor: 5, packages: ['typebox', 'semver', 'ulid'] },
   attestation: { floor: 5, packages: ['jose', 'typebox'] },
-  broker: { floor: 6, packages: ['jose', 'typebox', 'postgres', 'yaml'] },
+  broker: { floor: 6, packages: ['jose', 'typebox', 'yaml'] },
   server: {
     floor: 7,
     packages: ['@hono/node-server', 'hono', '@kubernetes/client-node', 'jose', 'typebox'],

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { isFailure } from '#base/index.ts'
 import { failure } from './codes.ts'
 
@@ -13,7 +14,8 @@ export interface Database extends AsyncDisposable {
 }
 
 /**
- * A pool of connections to a PostgreSQL server (`postgres://USER@HOST/DATABASE`). It connects when it is first used.
+ * A pool of connections to a PostgreSQL server (`postgres://USER@HOST/DATABASE`). It connects when it is first used, and
+ * again after the server was away: what was asked meanwhile fails, and nothing else.
  *
  * @throws LOG_DATABASE from every call that fails
  */
@@ -21,27 +23,58 @@ export async function connectPostgres(
   url: string,
   { connections = 4, password }: { readonly connections?: number; readonly password?: string } = {},
 ): Promise<Database> {
-  const { default: postgres } = await import('postgres')
-  const sql = await told(async () =>
-    postgres(url, {
-      max: connections,
-      connect_timeout: 15,
-      onnotice: () => undefined,
-      ...(password !== undefined && { password }),
-    }),
+  const { default: pg } = await import('pg')
+  const pool = await told(
+    async () =>
+      new pg.Pool({
+        connectionString: url,
+        max: connections,
+        connectionTimeoutMillis: connectMs,
+        ...(password !== undefined && { password }),
+      }),
   )
-  type Unsafe = Pick<typeof sql, 'unsafe'>
+  // A connection that is lost while nobody uses it is replaced when it is needed.
+  pool.on('error', ignored)
   const queryOf =
-    (on: Unsafe): Query =>
+    (on: Pick<typeof pool, 'query'>): Query =>
     (text, values) =>
-      told(async () => on.unsafe(text, values as never[], { prepare: true }))
+      told(async () => (await on.query({ name: nameOf(text), text, values: [...values] })).rows as Row[])
   return {
-    query: queryOf(sql),
-    transaction: <T>(act: (query: Query) => Promise<T>) =>
-      told(() => sql.begin((transaction) => act(queryOf(transaction))) as Promise<T>),
-    [Symbol.asyncDispose]: () => sql.end({ timeout: 5 }),
+    query: queryOf(pool),
+    transaction: (act) =>
+      told(async () => {
+        const client = await pool.connect()
+        client.on('error', ignored)
+        let failed: Error | undefined
+        try {
+          await client.query('BEGIN')
+          const result = await act(queryOf(client))
+          await client.query('COMMIT')
+          return result
+        } catch (error) {
+          failed = error as Error
+          // Without an answer to this nobody knows what state the connection is in: it is closed, not used again.
+          await client.query('ROLLBACK').then(
+            () => {
+              failed = undefined
+            },
+            () => undefined,
+          )
+          throw error
+        } finally {
+          client.removeListener('error', ignored)
+          client.release(failed)
+        }
+      }),
+    [Symbol.asyncDispose]: () => pool.end(),
   }
 }
+
+const connectMs = 15_000
+const ignored = () => undefined
+
+/** Statements are prepared once for each connection, under a name of their own. */
+const nameOf = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 32)
 
 /** What the database says, with our code; our own failures pass as they are. */
 async function told<T>(act: () => Promise<T>): Promise<T> {

@@ -1,4 +1,5 @@
 import { isFailure } from '#base/index.ts'
+import { connectPostgres as connectDatabase } from '#log/index.ts'
 import { failure } from './codes.ts'
 
 export type Row = Readonly<Record<string, unknown>>
@@ -23,30 +24,26 @@ export async function connectPostgres(
   url: string,
   { connections, password, table, schema }: PostgresTerms,
 ): Promise<{ readonly query: Query; readonly end: () => Promise<void> }> {
-  const { default: postgres } = await import('postgres')
-  const sql = await told(async () =>
-    postgres(url, {
-      max: connections,
-      connect_timeout: 15,
-      onnotice: () => undefined,
-      ...(password !== undefined && { password }),
-    }),
+  const database = await told(() =>
+    connectDatabase(url, { connections, ...(password !== undefined && { password }) }),
   )
   try {
     // CREATE ... IF NOT EXISTS is no lock: two that begin at once would collide in the catalogue.
     await told(() =>
-      sql.begin(async (on) => {
-        await on.unsafe('SELECT pg_advisory_xact_lock(hashtext($1))', [table])
-        await on.unsafe(schema)
+      database.transaction(async (query) => {
+        await query('SELECT pg_advisory_xact_lock(hashtext($1))', [table])
+        for (const statement of schema.split(';')) if (statement.trim()) await query(statement, [])
       }),
     )
   } catch (error) {
-    await sql.end({ timeout: 5 })
+    await database[Symbol.asyncDispose]()
     throw error
   }
   return {
-    query: (text, values) => told(async () => sql.unsafe(text, values as never[], { prepare: true })),
-    end: () => sql.end({ timeout: 5 }),
+    query: (text, values) => told(() => database.query(text, values)),
+    end: async () => {
+      await database[Symbol.asyncDispose]()
+    },
   }
 }
 
@@ -55,9 +52,9 @@ async function told<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (error) {
-    if (isFailure(error)) throw error
-    const { code } = error as { code?: unknown }
-    const known = typeof code === 'string' && /^[A-Z0-9_]{5,40}$/.test(code) ? code : undefined
+    if (!isFailure(error, 'LOG_DATABASE')) throw error
+    const { sqlState } = error.detail
+    const known = typeof sqlState === 'string' && /^[A-Z0-9_]{5,40}$/.test(sqlState) ? sqlState : undefined
     throw failure('SECRET_STORE_FAILED', `PostgreSQL failed${known ? ` with ${known}` : ''}`, {
       detail: { ...(known && { sqlState: known }) },
     })
