@@ -269,6 +269,7 @@ test('a peer that asks too often waits as long as it is told', async () => {
   assert.equal(late.status, 429)
   assert.ok(Number(late.headers['retry-after']) > 90)
   assert.equal((await send(`${at.guestUrl}/healthz`)).status, 200)
+  assert.equal((await send(`${at.guestUrl}/healthz`, { method: 'HEAD' })).status, 200)
   const { text } = await send(`${at.guestUrl}/metrics`)
   assert.match(text, /^sealift_broker_limit_hits_total\{limit="requestsPerSecond"\} 1$/m)
 })

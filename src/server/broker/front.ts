@@ -50,7 +50,7 @@ export class Front<Who> {
 
   readonly onRequest: OnRequest = (incoming, response, awaitsContinue) => {
     const { url = '', method } = incoming
-    if (method === 'GET' && url === '/healthz') return void this.#health(response)
+    if ((method === 'GET' || method === 'HEAD') && url === '/healthz') return void this.#health(response)
     if (method === 'GET' && url === '/metrics' && this.#options.exposition) {
       return plain(response, 200, this.#options.exposition(), expositionType)
     }
